@@ -1,0 +1,1 @@
+"""Edge: the HTTP API for clients, and LINE's callbacks."""

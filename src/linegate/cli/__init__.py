@@ -1,0 +1,1 @@
+"""Edge: the operator's commands."""

@@ -1,0 +1,1 @@
+"""Adapter: PostgreSQL, the only storage and coordination engine."""

@@ -1,0 +1,1 @@
+"""A stand-in for the LINE Platform, for demos, tests and development."""

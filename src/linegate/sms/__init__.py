@@ -1,0 +1,1 @@
+"""Adapter: the SMS routes a failover goes out by."""

@@ -1,0 +1,1 @@
+"""Adapter: the client's own endpoint for delivery reports."""

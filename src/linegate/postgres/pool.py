@@ -1,0 +1,127 @@
+"""Connections to PostgreSQL: one pool per process, the session set-up, `transaction()`.
+
+The same code serves the embedded server and any external one: the DSN says which, and a DSN with
+several hosts finds the one that takes writes. Knows no table.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from linegate.clock import Clock
+
+__all__ = ["Connection", "Pool", "connect", "connect_with_retry", "open_pool", "transaction"]
+
+# asyncpg hands out a proxy of Connection; both take the same calls.
+Connection: TypeAlias = asyncpg.Connection
+Pool: TypeAlias = asyncpg.Pool
+
+# A forgotten transaction holds back the clean-up of the queue tables and slows every claim, so
+# none may stay open. `transaction_timeout` exists from PostgreSQL 17 on and is set apart.
+_SESSION = {
+    "timezone": "UTC",
+    "jit": "off",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+_TRANSACTION_TIMEOUT = "60s"
+_STATEMENTS_KEPT = 500  # prepared statements a connection keeps: more than we have
+
+# What a server says or does while it starts, recovers or fails over.
+_NOT_YET = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
+)
+
+
+async def open_pool(
+    dsn: str, *, size: int = 10, smallest: int = 1, application: str = "linegate"
+) -> Pool:
+    """A pool of at most `size` connections to `dsn`; `smallest` are opened at once.
+
+    Raises: OSError, TimeoutError or asyncpg.PostgresError if the server cannot be reached now.
+    """
+    return await asyncpg.create_pool(
+        min_size=min(smallest, size),
+        max_size=size,
+        max_inactive_connection_lifetime=300.0,
+        init=_set_up,
+        reset=_give_back,
+        **_options(dsn, application),
+    )
+
+
+async def connect_with_retry(
+    dsn: str,
+    *,
+    clock: Clock,
+    patience: timedelta = timedelta(seconds=60),
+    size: int = 10,
+    application: str = "linegate",
+) -> Pool:
+    """A pool, as `open_pool` gives; a server that is not up yet is asked again for `patience`.
+
+    Waits 0.1 s, then twice as long each time up to 5 s. Raises what the last try raised.
+    """
+    last_try = clock.now() + patience
+    pause = timedelta(milliseconds=100)
+    while True:
+        try:
+            return await open_pool(dsn, size=size, application=application)
+        except _NOT_YET:
+            if clock.now() + pause > last_try:
+                raise
+        await clock.sleep_until(clock.now() + pause)
+        pause = min(pause * 2, timedelta(seconds=5))
+
+
+async def connect(dsn: str, *, application: str = "linegate") -> Connection:
+    """One connection outside any pool, with the same session set-up; the caller closes it."""
+    connection = await asyncpg.connect(**_options(dsn, application))
+    await _set_up(connection)
+    return connection
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection inside a transaction: committed at the end of the block, else rolled back.
+
+    Never keep it open across a network call: hold a lease instead.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
+
+
+def _options(dsn: str, application: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "dsn": dsn,
+        "timeout": 10.0,
+        "command_timeout": 60.0,
+        "statement_cache_size": _STATEMENTS_KEPT,
+        "max_cached_statement_lifetime": 0,
+        "server_settings": {**_SESSION, "application_name": application},
+    }
+    if "target_session_attrs" not in dsn:
+        # Of several hosts only the primary will do; after a fail-over that is another one.
+        options["target_session_attrs"] = "read-write"
+    return options
+
+
+async def _set_up(connection: Connection) -> None:
+    if connection.get_server_version().major >= 17:
+        await connection.execute(f"SET transaction_timeout = '{_TRANSACTION_TIMEOUT}'")
+
+
+async def _give_back(connection: Connection) -> None:
+    """Leave the session as it is: nobody changes it, and the usual reset costs a round trip."""
+    if connection.is_in_transaction():
+        await connection.reset()
+        await _set_up(connection)

@@ -28,10 +28,11 @@ def parse_instant(text: str) -> datetime | None:
         return None
     offset = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()
     try:
+        year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+        microsecond = int((fraction or "0").ljust(6, "0")[:6])
+        zone = timezone(-offset if sign == "-" else offset)
         return datetime(
-            *(int(part) for part in match.groups()[:6]),
-            microsecond=int((fraction or "0").ljust(6, "0")[:6]),
-            tzinfo=timezone(-offset if sign == "-" else offset),
+            year, month, day, hour, minute, second, microsecond, tzinfo=zone
         ).astimezone(UTC)
     except (ValueError, OverflowError):  # 30 February, 24:00, a year outside 1-9999
         return None

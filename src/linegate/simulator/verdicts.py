@@ -1,0 +1,115 @@
+"""Would LINE take this content? Asked once per content, however many phones it goes to."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from linegate.simulator.answers import Detail, error_body
+from linegate.simulator.flex_schema import message_problems
+
+__all__ = ["Verdict", "Verdicts", "parse_problem", "unparsable"]
+
+_MOST_REMEMBERED = 2_000
+# No example is deeper than a dozen; the walk over a message must end.
+_DEEPEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one content.
+
+    problem:  the body of the 400 answer; None = LINE takes it.
+    alt_text: what a phone shows in its list of chats.
+    """
+
+    content: bytes
+    alt_text: str
+    problem: bytes | None
+
+
+class Verdicts:
+    """Verdicts on `messages` arrays, remembered by their bytes."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Verdict] = {}
+
+    def on(self, messages: bytes) -> Verdict:
+        """The verdict on the JSON of one `messages` array."""
+        verdict = self._known.get(messages)
+        if verdict is None:
+            verdict = self._known[messages] = _judge(messages)
+            if len(self._known) > _MOST_REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return verdict
+
+
+def _judge(messages: bytes) -> Verdict:
+    if _too_deep(messages):
+        return Verdict(messages, "", error_body("The request body could not be parsed as JSON"))
+    try:
+        parsed = msgspec.json.decode(messages)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Verdict(messages, "", unparsable(messages))
+    problem = message_problems(parsed)
+    return Verdict(messages, "" if problem else _alt_text(parsed[0]), problem)
+
+
+def _too_deep(raw: bytes) -> bool:
+    return raw.count(b"[") + raw.count(b"{") > _DEEPEST and _depth(raw) > _DEEPEST
+
+
+def _depth(raw: bytes) -> int:
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _alt_text(message: dict[str, Any]) -> str:
+    return str(message.get("altText") or message.get("text") or f"({message['type']})")
+
+
+def unparsable(body: bytes) -> bytes:
+    """The 400 for a body that is not JSON, with the place, as LINE words it (FACTS A1.6)."""
+    line, column = "-", "-"
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        line, column = str(error.lineno), str(error.colno)
+    except (UnicodeDecodeError, RecursionError):
+        pass  # there is no place to name
+    return error_body(
+        f"The request body could not be parsed as JSON (line: {line}, column: {column})"
+    )
+
+
+def parse_problem(body: bytes, error: Exception) -> bytes:
+    """The 400 for a body that a decoder refused."""
+    if not isinstance(error, msgspec.ValidationError):
+        return unparsable(body)
+    text = str(error)
+    missing = text.partition("missing required field `")[2].partition("`")[0]
+    unknown = text.partition("contains unknown field `")[2].partition("`")[0]
+    path = text.partition(" - at `$.")[2].rstrip("`").removesuffix("[...]")
+    named = missing or unknown or path
+    if not named:
+        return error_body("The request body has 1 error(s)", [Detail("must be an object", "")])
+    return error_body(
+        f"The property, '{named}', in the request body is invalid (line: -, column: -)"
+    )

@@ -25,6 +25,7 @@ __all__ = [
     "Component",
     "Icon",
     "Image",
+    "LineNotification",
     "PostbackAction",
     "Separator",
     "Span",
@@ -120,6 +121,7 @@ Uri = Annotated[
         description="a URI without spaces whose scheme is http, https, line or tel",
     ),
 ]
+AltText = Annotated[str, Meta(min_length=1, max_length=400)]
 Label = Annotated[str, Meta(max_length=20)]
 SpanText = Annotated[str, Meta(min_length=1)]
 Flex = Annotated[int, Meta(ge=0, le=20)]
@@ -324,3 +326,13 @@ class Bubble(_Wire, tag="BUBBLE", tag_field="type"):
         if self.style is not None:
             self.styles = self.styles or self.style
             self.style = None
+
+
+class LineNotification(_Wire, tag="LINE_NOTIFICATION", tag_field="type"):
+    """A notification of the flexible type: one bubble, and what is shown where it cannot be.
+
+    alt_text: 1-400 characters. The published schema lets it be empty; LINE refuses that.
+    """
+
+    alt_text: AltText
+    contents: Bubble

@@ -17,12 +17,13 @@ from typing import Any
 
 import msgspec
 
-from linegate.line.bubble import Bubble
+from linegate.line.bubble import Bubble, LineNotification
 
-__all__ = ["WORDS", "render_bubble", "render_contents", "restore_bubble"]
+__all__ = ["WORDS", "bubble_size", "render_bubble", "restore_bubble"]
 
 WORDS: dict[str, dict[str, str]] = {
     "type": {
+        "LINE_NOTIFICATION": "flex",
         "BUBBLE": "bubble",
         "BOX": "box",
         "BUTTON": "button",
@@ -60,7 +61,7 @@ _EXCHANGES = {
     for name, words in WORDS.items()
     for ours, theirs in words.items()
 }
-# One pass that stops at every property of the table; a loop of replacements costs half as much again.
+# One pass that stops at every property of the table; a loop of replacements costs half more.
 _EXCHANGEABLE = re.compile(rf'"(?:{"|".join(WORDS)})":"[A-Z_]+"'.encode())
 _BACK = {name: {theirs: ours for ours, theirs in words.items()} for name, words in WORDS.items()}
 # LINE refuses an empty label; anything but a button may have none (`flex_rules` sees to buttons).
@@ -68,25 +69,20 @@ _EMPTY_LABEL = b'"label":"",'
 _ENCODER = msgspec.json.Encoder()
 
 
-def render_contents(bubble: Bubble) -> bytes:
-    """The bubble as LINE's JSON, compact; only what was set.
+def render_bubble(content: LineNotification) -> bytes:
+    """One LINE message object of type flex, as compact JSON, the same for every destination.
 
-    bubble: one that `flex_rules.bubble_violations` has no objection to; another is rendered
-            as faithfully, but LINE may refuse it.
+    content: one that `flex_rules` has no objection to; another is rendered as faithfully, but
+             LINE may refuse it.
+    Returns: `{"type":"flex","altText":...,"contents":{...}}` with only the properties that
+             were set.
     """
-    rendered = _EXCHANGEABLE.sub(_exchanged, _ENCODER.encode(bubble))
-    return rendered.replace(_EMPTY_LABEL, b"")
+    return _rendered(content)
 
 
-def render_bubble(alt_text: str, bubble: Bubble) -> bytes:
-    """One LINE message object of type flex, as JSON bytes, to be used for every destination.
-
-    alt_text: what notifications and chat lists show; 1-400 characters.
-    """
-    return b'{"type":"flex","altText":%b,"contents":%b}' % (
-        _ENCODER.encode(alt_text),
-        render_contents(bubble),
-    )
+def bubble_size(bubble: Bubble) -> int:
+    """How many bytes the bubble takes as LINE's JSON, which is what LINE limits."""
+    return len(_rendered(bubble))
 
 
 def restore_bubble(line_json: bytes) -> dict[str, Any]:
@@ -95,11 +91,16 @@ def restore_bubble(line_json: bytes) -> dict[str, Any]:
     line_json: what `render_bubble` gave.
     Returns:   `{"type": "LINE_NOTIFICATION", "altText": ..., "contents": {...}}`.
     """
-    message = msgspec.json.decode(line_json)
-    contents = _restored(message["contents"])
+    message: dict[str, Any] = _restored(msgspec.json.decode(line_json))
+    contents = message["contents"]
     if "styles" in contents:
         contents["style"] = contents.pop("styles")
-    return {"type": "LINE_NOTIFICATION", "altText": message["altText"], "contents": contents}
+    return message
+
+
+def _rendered(value: LineNotification | Bubble) -> bytes:
+    encoded = _EXCHANGEABLE.sub(_exchanged, _ENCODER.encode(value))
+    return encoded.replace(_EMPTY_LABEL, b"")
 
 
 def _exchanged(match: re.Match[bytes]) -> bytes:

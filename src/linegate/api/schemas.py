@@ -41,7 +41,7 @@ _INT32 = 2_147_483_647
 
 Text255 = Annotated[str, Meta(max_length=255)]
 Sender = Annotated[str, Meta(min_length=1, max_length=255)]
-To = Annotated[str, Meta(max_length=64)]
+To = Annotated[str, Meta(max_length=255)]
 MessageId = Annotated[str, Meta(max_length=200)]
 BulkId = Annotated[str, Meta(max_length=100)]
 CallbackData = Annotated[str, Meta(max_length=4000)]

@@ -13,7 +13,10 @@ __all__ = ["Verdict", "Verdicts", "parse_problem", "unparsable"]
 
 _MOST_REMEMBERED = 2_000
 # No example is deeper than a dozen; the walk over a message must end.
-_DEEPEST = 100
+_DEEPEST = 50
+_NOT_MESSAGES = error_body(
+    "The property, 'messages', in the request body is invalid (line: -, column: -)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +49,28 @@ class Verdicts:
 
 
 def _judge(messages: bytes) -> Verdict:
-    if _too_deep(messages):
-        return Verdict(messages, "", error_body("The request body could not be parsed as JSON"))
     try:
         parsed = msgspec.json.decode(messages)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Verdict(messages, "", unparsable(messages))
+    if not isinstance(parsed, list) or _too_deep(parsed):
+        return Verdict(messages, "", _NOT_MESSAGES)
     problem = message_problems(parsed)
     return Verdict(messages, "" if problem else _alt_text(parsed[0]), problem)
 
 
-def _too_deep(raw: bytes) -> bool:
-    return raw.count(b"[") + raw.count(b"{") > _DEEPEST and _depth(raw) > _DEEPEST
-
-
-def _depth(raw: bytes) -> int:
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+def _too_deep(parsed: Any) -> bool:
+    level = [parsed]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _alt_text(message: dict[str, Any]) -> str:

@@ -53,11 +53,12 @@ class Guard:
         """
         try:
             parsed = URL(url)
+            host = parsed.host  # decoded only here, so it may still be found wrong
         except ValueError:
             return "not a URL"
         if parsed.scheme not in ("http", "https"):
             return "only http and https are called"
-        if not parsed.host:
+        if not host:
             return "no host"
         if not self.allow_private and parsed.port not in self.ports:
             return f"port {parsed.port} is not allowed"

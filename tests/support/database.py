@@ -66,9 +66,9 @@ class TestServer:
     def new_database(self) -> str:
         """The DSN of a fresh, migrated database; its owner is connected as in production."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        blocking(
-            lambda: self._admin(f"CREATE DATABASE {name} OWNER linegate TEMPLATE {self._template}")
-        )
+        # Without fsync a copy of the files is twice as quick as a copy through the log.
+        source = f"TEMPLATE {self._template} STRATEGY file_copy"
+        blocking(lambda: self._admin(f"CREATE DATABASE {name} OWNER linegate {source}"))
         return self._dsn(name)
 
     def empty_database(self) -> str:

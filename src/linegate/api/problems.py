@@ -7,8 +7,7 @@ Source: docs/reference/content.md (ApiError).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from dataclasses import dataclass, replace
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from linegate.domain.violation import Violation
+from linegate.webhook.body import xml_text
 
 __all__ = ["accepts_xml", "on_http_exception", "on_unexpected", "problem"]
 
@@ -116,7 +116,7 @@ def problem(
     violations: what the client must change, in order.
     headers:    such as `Retry-After`, `Allow` or `WWW-Authenticate`.
     """
-    known = _PROBLEMS.get(status) or _PROBLEMS[400 if status < 500 else 500]
+    known = _PROBLEMS.get(status) or _unlisted(status)
     listed = list(violations)
     if accepts_xml(accept):
         body, media_type = _as_xml(known, listed), "application/xml"
@@ -151,6 +151,11 @@ def accepts_xml(accept: str | None) -> bool:
     ranges = _ranges(accept)
     wants_xml = max(_quality(media_type, ranges) for media_type in _XML_TYPES)
     return wants_xml > max(_quality(media_type, ranges) for media_type in _JSON_TYPES)
+
+
+def _unlisted(status: int) -> _Problem:
+    """A status that is not in the table, worded as its class."""
+    return replace(_PROBLEMS[400 if status < 500 else 500], code=f"E{status}")
 
 
 def _ranges(accept: str) -> dict[str, float]:
@@ -196,18 +201,18 @@ def _as_json(known: _Problem, violations: list[Violation]) -> bytes:
 def _as_xml(known: _Problem, violations: list[Violation]) -> bytes:
     """The published XML form; children of `violations` follow those of `resources`."""
     told = "".join(
-        f"<violation><property>{escape(each.property)}</property>"
-        f"<violation>{escape(each.violation)}</violation></violation>"
+        f"<violation><property>{xml_text(each.property)}</property>"
+        f"<violation>{xml_text(each.violation)}</violation></violation>"
         for each in violations
     )
     linked = "".join(
-        f"<resource><name>{escape(name)}</name><url>{escape(url)}</url></resource>"
+        f"<resource><name>{xml_text(name)}</name><url>{xml_text(url)}</url></resource>"
         for name, url in known.resources
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<ApiError><errorCode>{known.code}</errorCode>"
-        f"<description>{escape(known.description)}</description>"
-        f"<action>{escape(known.action)}</action>"
+        f"<description>{xml_text(known.description)}</description>"
+        f"<action>{xml_text(known.action)}</action>"
         f"<violations>{told}</violations><resources>{linked}</resources></ApiError>"
     ).encode()

@@ -27,6 +27,7 @@ __all__ = [
     "encode_reports_xml",
     "error_body",
     "status_body",
+    "xml_text",
 ]
 
 
@@ -189,5 +190,10 @@ def _text(value: Any) -> str:
         return _elements(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    return xml_text(str(value))
+
+
+def xml_text(text: str) -> str:
+    """A text as the content of an XML element; what XML cannot carry becomes U+FFFD."""
     # A bare carriage return would reach the reader as a line feed.
-    return escape(_NOT_XML.sub("\ufffd", str(value)), {"\r": "&#13;"})
+    return escape(_NOT_XML.sub("\ufffd", text), {"\r": "&#13;"})

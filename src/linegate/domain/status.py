@@ -98,7 +98,7 @@ _STATUS_ROWS: tuple[tuple[int, str, tuple[int, str], str], ...] = (
         20,
         "REJECTED_FLOODING_FILTER",
         _REJECTED,
-        "Flood filter: more than 6 identical or 20 different messages per number per hour (default)",
+        "Flood filter: more than 6 identical or 20 different messages per number per hour",
     ),
     (21, "REJECTED_SYSTEM_ERROR", _REJECTED, "Internal error before submission; retry"),
     (23, "REJECTED_DUPLICATE_MESSAGE_ID", _REJECTED, "MessageId already used"),

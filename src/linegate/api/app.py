@@ -1,0 +1,79 @@
+"""The HTTP API: its routes, and what becomes of an exception."""
+
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from linegate.api.auth import Refused
+from linegate.api.callbacks import LineWebhook
+from linegate.api.health import Health
+from linegate.api.problems import on_http_exception, on_unexpected, problem
+from linegate.api.reports import Reports
+from linegate.api.send import Send
+from linegate.domain.violation import Violation
+from linegate.group_commit import Overloaded
+
+__all__ = ["Routes", "create_app"]
+
+_log = structlog.get_logger()
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What answers each path."""
+
+    send: Send
+    reports: Reports
+    line_webhook: LineWebhook
+    health: Health
+
+
+def create_app(routes: Routes) -> Starlette:
+    """The ASGI application."""
+    return Starlette(
+        routes=[
+            Route("/line/1/messages", routes.send.__call__, methods=["POST"]),
+            Route("/line/1/reports", routes.reports.__call__, methods=["GET"]),
+            Route("/line/webhook/{sender:path}", routes.line_webhook.__call__, methods=["POST"]),
+            Route("/health/live", routes.health.live, methods=["GET"]),
+            Route("/health/ready", routes.health.ready, methods=["GET"]),
+            Route("/metrics", routes.health.metrics, methods=["GET"]),
+        ],
+        exception_handlers={
+            Refused: _on_refused,
+            Overloaded: _on_overloaded,
+            HTTPException: on_http_exception,
+            Exception: on_unexpected,
+            **dict.fromkeys(_AWAY, _on_database_away),
+        },
+    )
+
+
+async def _on_refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Refused):
+        raise error
+    accept = request.headers.get("accept")
+    return problem(error.status, accept, error.violations, headers=error.headers)
+
+
+async def _on_overloaded(request: Request, error: Exception) -> Response:
+    return problem(503, request.headers.get("accept"), headers={"Retry-After": "1"})
+
+
+async def _on_database_away(request: Request, error: Exception) -> Response:
+    """The database is away. Whether a commit happened may be unknown: the client repeats safely."""
+    _log.warning("database.away", error=type(error).__name__, path=request.url.path)
+    reason = "repeat with the same bulkId: it is taken once, whatever became of this request"
+    return problem(
+        503,
+        request.headers.get("accept"),
+        [Violation("$", reason)],
+        headers={"Retry-After": "2"},
+    )

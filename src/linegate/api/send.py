@@ -1,0 +1,101 @@
+"""POST /line/1/messages: take a request, answer when it is on disk."""
+
+from datetime import datetime
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from linegate.accept.accept_bulk import Accepted, Acceptor, BulkIdTaken
+from linegate.api.auth import Refused, authorise
+from linegate.api.body import read_body
+from linegate.api.convert import to_bulk
+from linegate.api.directory import Directory
+from linegate.api.explain import read_request
+from linegate.api.schemas_response import encode_send_answer
+from linegate.clock import Clock
+from linegate.domain.bulk import Bulk
+from linegate.domain.keys import SEND
+from linegate.domain.violation import Violation
+from linegate.metrics import Metrics
+
+__all__ = ["Send"]
+
+_ENROUTE = 7
+_DUPLICATE = 23
+_LARGE = 256 * 1024  # bytes: from here on reading is no longer done between two other requests
+
+
+class Send:
+    """Takes messages."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        acceptor: Acceptor,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        body_limit: int,
+        destinations_limit: int,
+    ) -> None:
+        """Accept through `acceptor`. Limits: bytes of a body, destinations of a request."""
+        self._directory = directory
+        self._acceptor = acceptor
+        self._clock = clock
+        self._metrics = metrics
+        self._body_limit = body_limit
+        self._destinations_limit = destinations_limit
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer with the bulkId and one element per destination.
+
+        Source: published operation send-line-message.
+        """
+        now = self._clock.now()
+        key = await authorise(request, self._directory, SEND, now)
+        body = await read_body(request, self._body_limit)
+        bulk = await self._read(body, key.account_id, now)
+        accepted = await self._acceptor.accept(bulk)
+        if isinstance(accepted, BulkIdTaken):
+            reason = "was used before: a bulkId names one request of the account"
+            raise Refused(400, [Violation("options.schedule.bulkId", reason)])
+        answer = _answer(bulk, accepted)
+        rejected = sum(len(part.rejections) for part in bulk.objects)
+        self._metrics.accepted.labels("rejected").inc(rejected + len(accepted.duplicates))
+        self._metrics.accepted.labels("accepted").inc(
+            len(accepted.message_ids) - rejected - len(accepted.duplicates)
+        )
+        return Response(answer, media_type="application/json")
+
+    async def _read(self, body: bytes, account_id: int, now: datetime) -> Bulk:
+        """The bulk, or everything that is wrong with the request."""
+        if len(body) > _LARGE:
+            asked = await run_in_threadpool(read_request, body, now)
+        else:
+            asked = read_request(body, now)
+        if isinstance(asked, list):
+            raise Refused(400, asked)
+        count = sum(len(message.destinations) for message in asked.messages)
+        if count > self._destinations_limit:
+            reason = f"must have at most {self._destinations_limit} destinations in all"
+            raise Refused(400, [Violation("messages", reason)])
+        bulk = await to_bulk(asked, account_id, self._directory, now)
+        if isinstance(bulk, list):
+            raise Refused(400, bulk)
+        return bulk
+
+
+def _answer(bulk: Bulk, accepted: Accepted) -> bytes:
+    destinations = [number for part in bulk.objects for number in part.destinations]
+    statuses = [_ENROUTE] * len(destinations)
+    start = 0
+    for part in bulk.objects:
+        for at, rejection in part.rejections.items():
+            statuses[start + at] = rejection.status
+        start += len(part.destinations)
+    for at in accepted.duplicates:
+        statuses[at] = _DUPLICATE
+    return encode_send_answer(
+        accepted.bulk_id, zip(accepted.message_ids, statuses, destinations, strict=True)
+    )

@@ -1,0 +1,54 @@
+"""Loop: messages whose patience or validity is over, and those whose worker died."""
+
+from datetime import timedelta
+
+from linegate.clock import Clock
+from linegate.dispatch.settle import write_steps
+from linegate.domain.decide import Patience, after_deadline, after_patience
+from linegate.metrics import Metrics
+from linegate.postgres.dispatching import take_impatient, take_overdue
+from linegate.postgres.pool import Pool, transaction
+
+__all__ = ["Sweeper"]
+
+_AT_ONCE = 1000
+
+
+class Sweeper:
+    """Ends or re-tries what nobody else will. Any number may run: rows are locked while decided."""
+
+    name = "sweeper"
+    interval = timedelta(seconds=1)
+
+    def __init__(self, pool: Pool, clock: Clock, patience: Patience, metrics: Metrics) -> None:
+        """Sweep over `pool` with the owner's patience."""
+        self._pool = pool
+        self._clock = clock
+        self._patience = patience
+        self._metrics = metrics
+
+    async def run_once(self) -> int:
+        """Decide about everything whose time has come, up to 2,000; gives how many."""
+        return await self._sweep_impatient() + await self._sweep_overdue()
+
+    async def _sweep_impatient(self) -> int:
+        now = self._clock.now()
+        async with transaction(self._pool) as conn:
+            taken = await take_impatient(conn, limit=_AT_ONCE, now=now)
+            steps = [
+                (message, after_patience(message, state, now, self._patience))
+                for message, state in taken
+            ]
+            await write_steps(conn, steps, now)
+        for (_, state), (_, step) in zip(taken, steps, strict=True):
+            self._metrics.patience_over.labels(state.value, type(step).__name__).inc()
+        return len(taken)
+
+    async def _sweep_overdue(self) -> int:
+        now = self._clock.now()
+        async with transaction(self._pool) as conn:
+            taken = await take_overdue(conn, limit=_AT_ONCE, now=now)
+            steps = [(message, after_deadline(message)) for message, _ in taken]
+            await write_steps(conn, steps, now)
+        self._metrics.expired_due.inc(len(taken))
+        return len(taken)

@@ -1,0 +1,166 @@
+"""THE HEART: what happens next to a message. Every change of its state is decided here.
+
+    due ──claim──> sending ──accepted──> sent ──event──> done (delivered)
+     ^                │                   └──silence──> done (expired)
+     ├──TryAgain──────┤
+     └──────────── unknown <── time-out, 5xx, a worker that died
+                       └──event──> done; patience over: resend, or done (expired)
+
+Rules of this file: it takes values and `now` and gives a `Step`; it writes nothing
+(`dispatch/settle.py` does), reads no clock, and knows neither HTTP nor SQL.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.domain.retry import send_delay
+
+__all__ = [
+    "DELIVERABLE",
+    "DELIVERED",
+    "Finish",
+    "Patience",
+    "State",
+    "Step",
+    "TryAgain",
+    "Unfinished",
+    "WaitForEvent",
+    "after_attempt",
+    "after_deadline",
+    "after_patience",
+]
+
+
+class State(Enum):
+    """What the queue row of an unfinished message waits for."""
+
+    DUE_ALONE = "due_alone"
+    DUE_BULK = "due_bulk"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What must be known of a message to decide about it."""
+
+    id: int
+    attempt: int
+    unknowns: int
+    failures: int
+    deadline_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForEvent:
+    """Handed over, surely (`sent`) or perhaps (`unknown`): wait for LINE's delivery event."""
+
+    state: State
+    until: datetime
+    sent_at: datetime
+    unknowns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """Back to due, not before `at`."""
+
+    at: datetime
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end: status and error of the final report."""
+
+    status: int
+    error: int
+
+
+Step = WaitForEvent | TryAgain | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long silence is borne.
+
+    resend_after: how long an unknown outcome waits for its event before it is sent again;
+                  zero: it never is.
+    resend_limit: how many times at the most.
+    silence:      after a hand-over, how long until the message counts as not delivered.
+                  Source: LINE gives up after 24 h (FACTS A3.2).
+    """
+
+    resend_after: timedelta = timedelta(seconds=120)
+    resend_limit: int = 1
+    silence: timedelta = timedelta(hours=24)
+
+
+# An event for any attempt settles a message that is in one of these, and in no other.
+DELIVERABLE = (State.SENDING, State.SENT, State.UNKNOWN, State.DUE_ALONE, State.DUE_BULK)
+DELIVERED = Finish(5, 0)
+
+_EXPIRED_BEFORE = Finish(15, 4100)
+_EXPIRED_AFTER = Finish(15, 4101)
+_SILENT = Finish(29, 4101)
+
+
+def after_attempt(
+    message: Unfinished, outcome: Outcome, now: datetime, patience: Patience, spread: float
+) -> Step:
+    """What to do after one attempt's outcome.
+
+    spread: -1 to 1, the jitter of a back-off.
+    """
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            until = min(message.deadline_at, now + patience.silence)
+            return WaitForEvent(State.SENT, until, message.sent_at or now, message.unknowns)
+        case OutcomeKind.UNKNOWN:
+            return _unknown(message, now, patience)
+        case OutcomeKind.UNSENT | OutcomeKind.SLOWED:
+            failures = message.failures + 1
+            return TryAgain(now + send_delay(failures, spread), failures)
+        case OutcomeKind.UNAUTHORISED:  # the sender is held; the message is not at fault
+            return TryAgain(now, message.failures)
+        case OutcomeKind.MONTHLY_LIMIT | OutcomeKind.FORBIDDEN | OutcomeKind.REFUSED:
+            return Finish(outcome.status, outcome.error)
+
+
+def after_patience(message: Unfinished, state: State, now: datetime, patience: Patience) -> Step:
+    """What to do when a `sending`, `sent` or `unknown` message has waited long enough.
+
+    A lease that ran out means that its worker died between claim and settle: whether the request
+    went out nobody knows.
+    """
+    if state is State.SENDING:
+        return _unknown(message, now, patience)
+    if message.deadline_at <= now:
+        return _EXPIRED_AFTER
+    if state is State.UNKNOWN and _may_resend(message.unknowns, patience):
+        return TryAgain(now, message.failures)
+    return _SILENT
+
+
+def after_deadline(message: Unfinished) -> Step:
+    """How a message ends whose validity ran out while it was due."""
+    handed_over = message.sent_at is not None or message.unknowns > 0
+    return _EXPIRED_AFTER if handed_over else _EXPIRED_BEFORE
+
+
+def _unknown(message: Unfinished, now: datetime, patience: Patience) -> Step:
+    unknowns = message.unknowns + 1
+    if _may_resend(unknowns, patience):
+        wait = patience.resend_after * 2 ** (unknowns - 1)
+    else:
+        wait = patience.silence
+    until = min(message.deadline_at, now + wait)
+    return WaitForEvent(State.UNKNOWN, until, message.sent_at or now, unknowns)
+
+
+def _may_resend(unknowns: int, patience: Patience) -> bool:
+    return patience.resend_after > timedelta(0) and unknowns <= patience.resend_limit

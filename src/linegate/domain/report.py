@@ -1,0 +1,38 @@
+"""What a delivery report tells, before it is JSON or XML."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from linegate.domain.ids import public_id
+
+__all__ = ["FinishedMessage"]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedMessage:
+    """A message that has ended; status and error are ids in `status.py`."""
+
+    id: int
+    client_id: str | None
+    bulk_id: int
+    bulk_client_id: str | None
+    destination: str
+    sender: str
+    status: int
+    error: int
+    sent_at: datetime
+    done_at: datetime
+    callback_data: str | None = None
+    entity_id: str | None = None
+    application_id: str | None = None
+    campaign: str | None = None
+
+    @property
+    def public_message_id(self) -> str:
+        """The messageId the client knows."""
+        return self.client_id or public_id(self.id)
+
+    @property
+    def public_bulk_id(self) -> str:
+        """The bulkId the client knows."""
+        return self.bulk_client_id or public_id(self.bulk_id)

@@ -1,0 +1,79 @@
+"""Counters and gauges, declared once. Labels are few and never name a person or a message."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Everything a process counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Declare all of it in `registry`."""
+        self.registry = registry
+        self.requests = Counter(
+            "linegate_requests_total", "API requests", ["route", "status"], registry=registry
+        )
+        self.accepted = Counter(
+            "linegate_messages_accepted_total",
+            "Messages taken with a 200, by result",
+            ["result"],
+            registry=registry,
+        )
+        self.claimed = Counter(
+            "linegate_messages_claimed_total", "Messages leased for sending", registry=registry
+        )
+        self.attempts = Counter(
+            "linegate_attempts_total",
+            "Attempts at LINE, by outcome and HTTP status",
+            ["outcome", "code"],
+            registry=registry,
+        )
+        self.line_seconds = Histogram(
+            "linegate_line_seconds",
+            "How long LINE took to answer",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.fenced = Counter(
+            "linegate_settles_fenced_total",
+            "Outcomes that came after the message had gone on without them",
+            registry=registry,
+        )
+        self.patience_over = Counter(
+            "linegate_patience_over_total",
+            "Messages that waited long enough, by what for and what follows",
+            ["state", "step"],
+            registry=registry,
+        )
+        self.expired_due = Counter(
+            "linegate_expired_due_total",
+            "Messages whose validity ran out before they could go",
+            registry=registry,
+        )
+        self.holds = Counter(
+            "linegate_sender_holds_total", "Senders held, by reason", ["reason"], registry=registry
+        )
+        self.events = Counter(
+            "linegate_events_total", "Delivery events of LINE", ["result"], registry=registry
+        )
+        self.events_refused = Counter(
+            "linegate_webhook_calls_refused_total",
+            "Calls to /line/webhook refused, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self.pushed = Counter(
+            "linegate_reports_pushed_total",
+            "Delivery reports pushed, by result",
+            ["result"],
+            registry=registry,
+        )
+        self.pulled = Counter(
+            "linegate_reports_pulled_total", "Delivery reports pulled", registry=registry
+        )
+        self.loop_crashes = Counter(
+            "linegate_loop_crashes_total", "Crashes of a loop", ["loop"], registry=registry
+        )

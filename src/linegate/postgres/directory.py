@@ -1,0 +1,207 @@
+"""Queries about who may send: accounts, keys, senders, endpoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from linegate.postgres.pool import Connection
+from linegate.postgres.queries import bundled
+
+__all__ = [
+    "Key",
+    "Sender",
+    "SenderRow",
+    "default_endpoint",
+    "ensure_endpoint",
+    "find_account",
+    "find_key",
+    "find_sender",
+    "hold_sender",
+    "insert_account",
+    "insert_key",
+    "insert_sender",
+    "load_senders",
+    "next_process_number",
+    "resume_sender",
+    "set_default_endpoint",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key as stored: whose, and what it may do."""
+
+    id: int
+    account_id: int
+    scopes: frozenset[str]
+    enabled: bool
+    expires_at: datetime | None
+    suspended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A sender as the API needs it; the secret is encrypted."""
+
+    id: int
+    account_id: int
+    name: str
+    channel_secret: bytes
+    countries: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRow:
+    """A sender as a worker needs it; secret and token are encrypted."""
+
+    id: int
+    account_id: int
+    name: str
+    channel_id: str
+    channel_secret: bytes
+    access_token: bytes | None
+    hold: str | None
+    hold_until: datetime | None
+    suspended_at: datetime | None
+
+
+async def next_process_number(conn: Connection) -> int:
+    """A number for this process's ids."""
+    return int(await bundled().next_process_number.value(conn))
+
+
+async def insert_account(conn: Connection, name: str, *, now: datetime) -> int | None:
+    """Create an account; None if the name is taken."""
+    id_: int | None = await bundled().insert_account.value(conn, name=name, now=now)
+    return id_
+
+
+async def find_account(conn: Connection, name: str) -> int | None:
+    """An account's id by its name."""
+    id_: int | None = await bundled().find_account.value(conn, name=name)
+    return id_
+
+
+async def insert_key(
+    conn: Connection,
+    *,
+    account_id: int,
+    name: str,
+    digest: bytes,
+    scopes: Sequence[str],
+    now: datetime,
+) -> int:
+    """Store a key's SHA-256; the key itself is never stored."""
+    id_: int = await bundled().insert_key.value(
+        conn, account_id=account_id, name=name, digest=digest, scopes=scopes, now=now
+    )
+    return id_
+
+
+async def find_key(conn: Connection, digest: bytes) -> Key | None:
+    """The key with this SHA-256."""
+    row = await bundled().find_key.one(conn, digest=digest)
+    if row is None:
+        return None
+    return Key(
+        row["id"],
+        row["account_id"],
+        frozenset(row["scopes"]),
+        row["enabled"],
+        row["expires_at"],
+        row["suspended_at"],
+    )
+
+
+async def insert_sender(
+    conn: Connection,
+    *,
+    account_id: int,
+    name: str,
+    channel_id: str,
+    channel_secret: bytes,
+    access_token: bytes | None,
+    per_second: int,
+    now: datetime,
+) -> int | None:
+    """Create a sender; None if the name is taken in this installation."""
+    id_: int | None = await bundled().insert_sender.value(
+        conn,
+        account_id=account_id,
+        name=name,
+        channel_id=channel_id,
+        channel_secret=channel_secret,
+        access_token=access_token,
+        per_second=per_second,
+        now=now,
+    )
+    return id_
+
+
+async def find_sender(conn: Connection, name: str) -> Sender | None:
+    """A sender by its name."""
+    row = await bundled().find_sender.one(conn, name=name)
+    if row is None:
+        return None
+    return Sender(
+        row["id"],
+        row["account_id"],
+        row["name"],
+        row["channel_secret"],
+        frozenset(row["countries"]),
+    )
+
+
+async def load_senders(conn: Connection) -> list[SenderRow]:
+    """Every sender of the installation."""
+    return [SenderRow(*row) for row in await bundled().load_senders.many(conn)]
+
+
+async def hold_sender(
+    conn: Connection,
+    sender_id: int,
+    *,
+    hold: str,
+    reason: str,
+    until: datetime | None,
+    now: datetime,
+) -> None:
+    """Stop a sender, unless the operator has paused it."""
+    await bundled().hold_sender.exec(
+        conn, id=sender_id, hold=hold, reason=reason, until=until, now=now
+    )
+
+
+async def resume_sender(conn: Connection, sender_id: int, *, holds: Sequence[str]) -> None:
+    """Let a sender go on that is held for one of these reasons."""
+    await bundled().resume_sender.exec(conn, id=sender_id, holds=holds)
+
+
+async def ensure_endpoint(
+    conn: Connection, *, account_id: int, url: str, content_type: str, now: datetime
+) -> int:
+    """The endpoint of one URL and format, made on first use."""
+    for _ in range(3):
+        id_: int | None = await bundled().ensure_endpoint.value(
+            conn, account_id=account_id, url=url, content_type=content_type, now=now
+        )
+        if id_ is not None:
+            return id_
+        # Another request was making it: its row is visible to the next statement.
+    raise LookupError("an endpoint was made and removed at the same time")
+
+
+async def default_endpoint(conn: Connection, account_id: int) -> int | None:
+    """The account's own endpoint, if it has one."""
+    id_: int | None = await bundled().default_endpoint.value(conn, account_id=account_id)
+    return id_
+
+
+async def set_default_endpoint(
+    conn: Connection, *, account_id: int, url: str, now: datetime
+) -> int:
+    """Give an account its own endpoint, or change its URL."""
+    id_: int = await bundled().set_default_endpoint.value(
+        conn, account_id=account_id, url=url, now=now
+    )
+    return id_

@@ -1,0 +1,255 @@
+"""Queries of stage 3: claim, settle, and LINE's delivery events."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from linegate.domain.decide import (
+    DELIVERED,
+    Finish,
+    State,
+    TryAgain,
+    Unfinished,
+    WaitForEvent,
+)
+from linegate.domain.outcome import Outcome
+from linegate.postgres.pool import Connection
+from linegate.postgres.queries import bundled
+
+__all__ = [
+    "Arrived",
+    "DueMessage",
+    "Tried",
+    "claim_due",
+    "deliver",
+    "finish",
+    "give_back",
+    "insert_attempts",
+    "load_objects",
+    "move",
+    "record_late",
+    "renew_leases",
+    "slow_sender",
+    "take_impatient",
+    "take_overdue",
+]
+
+
+class DueMessage(NamedTuple):
+    """A claimed message: what is needed to send it and to decide about it."""
+
+    unfinished: Unfinished
+    sender_id: int
+    object_id: int
+    destination: str
+
+
+class Tried(NamedTuple):
+    """One attempt, for the time line."""
+
+    message_id: int
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+
+
+class Arrived(NamedTuple):
+    """One delivery event of LINE, for the message and attempt that its tag names."""
+
+    message_id: int
+    attempt: int
+    sender_id: int
+    happened_at: datetime
+
+
+async def claim_due(
+    conn: Connection,
+    *,
+    wanted: Mapping[int, int],
+    limit: int,
+    burst: timedelta,
+    lease_until: datetime,
+    now: datetime,
+) -> list[DueMessage]:
+    """Lease at most `limit` due messages, of each sender at most `wanted[sender]`.
+
+    burst: how far ahead of LINE's even pace a sender may run.
+    """
+    rows = await bundled().claim_due.many(
+        conn,
+        sender_ids=list(wanted),
+        wanted=list(wanted.values()),
+        limit=limit,
+        burst=burst,
+        lease_until=lease_until,
+        now=now,
+    )
+    return [
+        DueMessage(
+            Unfinished(id_, attempt, unknowns, failures, deadline_at, sent_at),
+            sender_id,
+            object_id,
+            destination,
+        )
+        for (
+            id_,
+            sender_id,
+            object_id,
+            destination,
+            attempt,
+            unknowns,
+            failures,
+            deadline_at,
+            sent_at,
+        ) in rows
+    ]
+
+
+async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[bool, bytes]]:
+    """Whether each object is for the templated endpoint, and its LINE JSON."""
+    rows = await bundled().load_objects.many(conn, ids=ids)
+    return {row["id"]: (row["templated"], row["line_message"].encode()) for row in rows}
+
+
+async def slow_sender(conn: Connection, sender_id: int, *, until: datetime) -> None:
+    """Send nothing of this sender before `until`."""
+    await bundled().slow_sender.exec(conn, sender_id=sender_id, until=until)
+
+
+async def renew_leases(
+    conn: Connection, held: Sequence[tuple[int, int]], *, lease_until: datetime
+) -> None:
+    """Keep messages that are still being sent; held: message id and attempt."""
+    await bundled().renew_leases.exec(conn, **_fenced(held), lease_until=lease_until)
+
+
+async def give_back(conn: Connection, held: Sequence[tuple[int, int]], *, now: datetime) -> None:
+    """Return claimed messages that were never started; held: message id and attempt."""
+    await bundled().give_back.exec(conn, **_fenced(held), now=now)
+
+
+def _fenced(held: Sequence[tuple[int, int]]) -> dict[str, object]:
+    ordered = sorted(held)
+    return {"ids": [id_ for id_, _ in ordered], "attempts": [attempt for _, attempt in ordered]}
+
+
+async def insert_attempts(conn: Connection, tried: Sequence[Tried]) -> None:
+    """Write what was tried."""
+    await bundled().insert_attempts.exec(
+        conn,
+        ids=[each.message_id for each in tried],
+        attempts=[each.number for each in tried],
+        started=[each.started_at for each in tried],
+        ended=[each.ended_at for each in tried],
+        outcomes=[each.outcome.kind.value for each in tried],
+        codes=[each.outcome.code for each in tried],
+        errors=[each.outcome.error for each in tried],
+        request_ids=[each.outcome.request_id for each in tried],
+        details=[each.outcome.detail for each in tried],
+    )
+
+
+async def move(
+    conn: Connection, steps: Sequence[tuple[Unfinished, WaitForEvent | TryAgain]]
+) -> int:
+    """Put unfinished messages to what they wait for next; gives how many were still ours."""
+    ordered = sorted(steps, key=lambda each: each[0].id)
+    states: list[str] = []
+    due_ats: list[datetime] = []
+    sent_ats: list[datetime | None] = []
+    unknowns: list[int] = []
+    failures: list[int] = []
+    for message, step in ordered:
+        if isinstance(step, WaitForEvent):
+            states.append(step.state.value)
+            due_ats.append(step.until)
+            sent_ats.append(step.sent_at)
+            unknowns.append(step.unknowns)
+            failures.append(message.failures)
+        else:
+            states.append(State.DUE_BULK.value)
+            due_ats.append(step.at)
+            sent_ats.append(None)
+            unknowns.append(message.unknowns)
+            failures.append(step.failures)
+    rows = await bundled().move.many(
+        conn,
+        ids=[message.id for message, _ in ordered],
+        attempts=[message.attempt for message, _ in ordered],
+        steps=states,
+        due_ats=due_ats,
+        sent_ats=sent_ats,
+        unknowns=unknowns,
+        failures=failures,
+    )
+    return len(rows)
+
+
+async def finish(
+    conn: Connection, steps: Sequence[tuple[Unfinished, Finish]], *, now: datetime
+) -> int:
+    """End messages, with their final rows and reports; gives how many were still ours."""
+    ordered = sorted(steps, key=lambda each: each[0].id)
+    rows = await bundled().finish.many(
+        conn,
+        ids=[message.id for message, _ in ordered],
+        attempts=[message.attempt for message, _ in ordered],
+        statuses=[step.status for _, step in ordered],
+        errors=[step.error for _, step in ordered],
+        now=now,
+    )
+    return len(rows)
+
+
+async def deliver(conn: Connection, events: Sequence[Arrived], *, now: datetime) -> set[int]:
+    """End the messages that LINE says were delivered; gives those that were unfinished."""
+    ids, attempts, senders, happened = zip(*sorted(events), strict=True)
+    rows = await bundled().deliver.many(
+        conn,
+        ids=ids,
+        attempts=attempts,
+        sender_ids=senders,
+        happened=happened,
+        status=DELIVERED.status,
+        error=DELIVERED.error,
+        now=now,
+    )
+    return {row["id"] for row in rows}
+
+
+async def record_late(conn: Connection, events: Sequence[Arrived], *, now: datetime) -> int:
+    """Keep events of messages that had ended; gives how many those were."""
+    ids, attempts, senders, happened = zip(*sorted(events), strict=True)
+    rows = await bundled().record_late.many(
+        conn, ids=ids, attempts=attempts, sender_ids=senders, happened=happened, now=now
+    )
+    return len(rows)
+
+
+async def take_impatient(
+    conn: Connection, *, limit: int, now: datetime
+) -> list[tuple[Unfinished, State]]:
+    """Messages that waited long enough in `sending`, `sent` or `unknown`; locked."""
+    rows = await bundled().take_impatient.many(conn, limit=limit, now=now)
+    return [_waiting(*row) for row in rows]
+
+
+async def take_overdue(
+    conn: Connection, *, limit: int, now: datetime
+) -> list[tuple[Unfinished, State]]:
+    """Due messages whose validity has run out; locked."""
+    rows = await bundled().take_overdue.many(conn, limit=limit, now=now)
+    return [_waiting(*row) for row in rows]
+
+
+def _waiting(
+    id_: int,
+    attempt: int,
+    unknowns: int,
+    failures: int,
+    deadline_at: datetime,
+    sent_at: datetime | None,
+    step: str,
+) -> tuple[Unfinished, State]:
+    return Unfinished(id_, attempt, unknowns, failures, deadline_at, sent_at), State(step)

@@ -1,0 +1,62 @@
+-- Stage 1, accept: a request becomes rows. One statement and one commit for many requests.
+
+-- name: claim_client_ids :many
+-- Take the ids that clients chose; what does not come back was taken before.
+INSERT INTO client_id (account_id, kind, name, id)
+SELECT account_id, :kind::client_id_kind, name, id
+FROM unnest(:account_ids::bigint[], :names::text[], :ids::bigint[]) AS asked (account_id, name, id)
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: insert_accepted :exec
+-- Write bulks, message objects, messages, what is due now, and the final rows of what was rejected.
+-- A message names its object by position in the object arrays, which costs no join; NULLs would make
+-- those look-ups linear, so endpoint 0 means none. Rejected messages have a status.
+WITH asked AS MATERIALIZED (
+    SELECT *
+    FROM unnest(:ids::bigint[], :object_positions::integer[], :destinations::text[],
+                :client_ids::text[], :statuses::smallint[], :errors::smallint[])
+      AS asked (id, k, destination, client_id, status, error)
+),
+new_bulk AS (
+    INSERT INTO bulk (id, account_id, client_id, accepted_at, messages)
+    SELECT id, account_id, client_id, :now, messages
+    FROM unnest(:bulk_ids::bigint[], :bulk_accounts::bigint[], :bulk_client_ids::text[], :bulk_messages::integer[])
+      AS b (id, account_id, client_id, messages)
+),
+new_object AS (
+    INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id,
+                                campaign, callback_data, validity, delivery_window, sms_failover, intermediate)
+    SELECT o.id, o.bulk_id, o.account_id, o.sender_id, o.templated, o.line_message, o.entity_id, o.application_id,
+           o.campaign, o.callback_data, o.validity, o.delivery_window::jsonb, o.sms_failover::jsonb, o.intermediate
+    FROM unnest(:object_ids::bigint[], :object_bulks::bigint[], :object_accounts::bigint[], :object_senders::bigint[],
+                :object_templated::boolean[], :object_messages::text[], :object_entities::text[],
+                :object_applications::text[], :object_campaigns::text[], :object_callbacks::text[],
+                :object_validities::interval[], :object_windows::text[], :object_failovers::text[],
+                :object_intermediates::boolean[])
+      AS o (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id, campaign,
+            callback_data, validity, delivery_window, sms_failover, intermediate)
+),
+new_message AS (
+    INSERT INTO message (id, object_id, destination, client_id)
+    SELECT id, (:object_ids::bigint[])[k], destination, client_id FROM asked
+),
+new_due AS (
+    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, alone, destination)
+    SELECT id, (:object_senders::bigint[])[k], (:object_ids::bigint[])[k], (:object_accounts::bigint[])[k],
+           NULLIF((:object_endpoints::bigint[])[k], 0),
+           CASE WHEN (:object_alone::boolean[])[k] THEN 'due_alone'::step ELSE 'due_bulk'::step END,
+           :now, :now + (:object_validities::interval[])[k], (:object_alone::boolean[])[k], destination
+    FROM asked WHERE status IS NULL
+),
+new_final AS (
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    SELECT id, (:object_accounts::bigint[])[k], (:object_ids::bigint[])[k], status, error, :now, :now
+    FROM asked WHERE status IS NOT NULL
+),
+new_push AS (
+    INSERT INTO push (message_id, endpoint_id, due_at)
+    SELECT id, (:object_endpoints::bigint[])[k], :now
+    FROM asked WHERE status IS NOT NULL AND (:object_endpoints::bigint[])[k] > 0
+)
+SELECT pg_notify('linegate_due', '');

@@ -1,0 +1,183 @@
+-- Stage 3, dispatch: due messages become outcomes.
+--
+-- Writers of many rows pass their ids in ascending order, and the session's plans join by nested loop
+-- from the arrays (pool.py), so that two of them lock in the same order and never deadlock.
+
+-- name: claim_due :many
+-- Lease due messages so that nobody else sends them: for each sender at most what LINE's rate has left
+-- for all processes together, messages that are alone first.
+WITH granted AS (
+    SELECT pace.sender_id,
+           LEAST(asked.wanted,
+                 floor(extract(epoch FROM :now::timestamptz + :burst::interval - GREATEST(pace.free_at, :now))
+                           * pace.per_second))::integer
+             AS places
+    FROM unnest(:sender_ids::bigint[], :wanted::integer[]) AS asked (sender_id, wanted)
+    JOIN sender_pace AS pace USING (sender_id)
+    WHERE EXISTS (SELECT 1 FROM queue
+                  WHERE queue.sender_id = pace.sender_id AND step IN ('due_alone', 'due_bulk')
+                    AND due_at <= :now AND deadline_at > :now)
+    FOR UPDATE OF pace SKIP LOCKED
+),
+picked AS (
+    SELECT granted.sender_id, due.id
+    FROM granted
+    CROSS JOIN LATERAL (
+        SELECT oldest.id
+        FROM (VALUES ('due_alone'::step), ('due_bulk'::step)) AS turn (step)
+        CROSS JOIN LATERAL (
+            SELECT queue.id FROM queue
+            WHERE queue.sender_id = granted.sender_id AND queue.step = turn.step
+              AND queue.step IN ('due_alone', 'due_bulk')  -- lets the partial index serve
+              AND queue.due_at <= :now AND queue.deadline_at > :now
+            ORDER BY queue.due_at LIMIT granted.places
+            FOR UPDATE SKIP LOCKED
+        ) AS oldest
+        LIMIT granted.places
+    ) AS due
+    WHERE granted.places > 0
+    LIMIT :limit
+),
+paid AS (
+    UPDATE sender_pace AS pace
+    SET free_at = GREATEST(pace.free_at, :now) + spent.messages * interval '1 second' / pace.per_second
+    FROM (SELECT sender_id, count(*) AS messages FROM picked GROUP BY sender_id) AS spent
+    WHERE pace.sender_id = spent.sender_id
+)
+UPDATE queue
+SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
+FROM picked WHERE queue.id = picked.id
+RETURNING queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
+          queue.failures, queue.deadline_at, queue.sent_at;
+
+-- name: slow_sender :exec
+-- LINE said "too many": nothing of this sender goes before that instant.
+UPDATE sender_pace SET free_at = GREATEST(free_at, :until) WHERE sender_id = :sender_id;
+
+-- name: load_objects :many
+-- What all messages of an object share on their way to LINE.
+SELECT id, templated, line_message FROM message_object WHERE id = ANY(:ids::bigint[]);
+
+-- name: renew_leases :exec
+-- Keep what is still being sent.
+UPDATE queue SET due_at = :lease_until
+FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
+WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'sending';
+
+-- name: give_back :exec
+-- Return claimed messages that were never started: known unsent, and not counted as attempts.
+UPDATE queue
+SET step = CASE WHEN alone THEN 'due_alone'::step ELSE 'due_bulk'::step END, due_at = :now, attempt = queue.attempt - 1
+FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
+WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'sending';
+
+-- name: insert_attempts :exec
+-- The time line of what was tried.
+INSERT INTO attempt (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+SELECT message_id, number, started_at, ended_at, outcome, code, error, request_id, detail
+FROM unnest(:ids::bigint[], :attempts::smallint[], :started::timestamptz[], :ended::timestamptz[], :outcomes::text[],
+            :codes::smallint[], :errors::smallint[], :request_ids::text[], :details::text[])
+  AS tried (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+ON CONFLICT DO NOTHING;
+
+-- name: move :many
+-- Unfinished messages go to what they wait for next. The attempt is the fence: who lost the lease to a
+-- later attempt writes nothing. A worker that was only slow may still tell what an `unknown` one became.
+WITH moved AS (
+    UPDATE queue
+    SET step = CASE WHEN next.step <> 'due_bulk' OR NOT queue.alone THEN next.step ELSE 'due_alone' END,
+        due_at = next.due_at, sent_at = COALESCE(queue.sent_at, next.sent_at),
+        unknowns = next.unknowns, failures = next.failures
+    FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::step[], :due_ats::timestamptz[],
+                :sent_ats::timestamptz[], :unknowns::smallint[], :failures::smallint[])
+      AS next (id, attempt, step, due_at, sent_at, unknowns, failures)
+    WHERE queue.id = next.id AND queue.attempt = next.attempt AND queue.step IN ('sending', 'sent', 'unknown')
+    RETURNING queue.id
+)
+SELECT id FROM moved;
+
+-- name: finish :many
+-- Messages end: the queue row goes, the final row and the report to push come, together or not at all.
+WITH ended AS (
+    DELETE FROM queue
+    USING unnest(:ids::bigint[], :attempts::smallint[], :statuses::smallint[], :errors::smallint[])
+      AS last (id, attempt, status, error)
+    WHERE queue.id = last.id AND queue.attempt = last.attempt
+    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, last.status, last.error
+),
+new_final AS (
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    SELECT id, account_id, object_id, status, error, COALESCE(sent_at, :now), :now FROM ended
+),
+new_push AS (
+    INSERT INTO push (message_id, endpoint_id, due_at)
+    SELECT id, endpoint_id, :now FROM ended WHERE endpoint_id IS NOT NULL
+    RETURNING message_id
+),
+told AS (
+    SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS any_push
+)
+SELECT id, (SELECT count(*) FROM told) AS told FROM ended;
+
+-- name: deliver :many
+-- LINE's delivery events end messages of the sender whose secret signed them, in any unfinished state.
+WITH ended AS (
+    DELETE FROM queue
+    USING unnest(:ids::bigint[], :attempts::smallint[], :sender_ids::bigint[], :happened::timestamptz[])
+      AS event (id, attempt, sender_id, happened_at)
+    WHERE queue.id = event.id AND queue.sender_id = event.sender_id AND queue.attempt >= event.attempt
+    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, event.happened_at
+),
+new_final AS (
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    SELECT id, account_id, object_id, :status::smallint, :error::smallint,
+           COALESCE(sent_at, LEAST(happened_at, :now)), GREATEST(COALESCE(sent_at, happened_at), LEAST(happened_at, :now))
+    FROM ended
+),
+new_push AS (
+    INSERT INTO push (message_id, endpoint_id, due_at)
+    SELECT id, endpoint_id, :now FROM ended WHERE endpoint_id IS NOT NULL
+    RETURNING message_id
+),
+told AS (
+    SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS any_push
+)
+SELECT id, (SELECT count(*) FROM told) AS told FROM ended;
+
+-- name: record_late :many
+-- Events of messages that had ended before go to their time line; of others nothing is known.
+INSERT INTO late_event (message_id, attempt, happened_at, received_at)
+SELECT event.id, event.attempt, event.happened_at, :now
+FROM unnest(:ids::bigint[], :attempts::smallint[], :sender_ids::bigint[], :happened::timestamptz[])
+  AS event (id, attempt, sender_id, happened_at)
+JOIN final ON final.message_id = event.id
+JOIN message_object ON message_object.id = final.object_id AND message_object.sender_id = event.sender_id
+RETURNING message_id;
+
+-- name: take_impatient :many
+-- Messages that have waited long enough for an event, and those whose worker died. Locked until decided.
+SELECT id, attempt, unknowns, failures, deadline_at, sent_at, step
+FROM queue
+WHERE step IN ('sending', 'sent', 'unknown') AND due_at <= :now
+ORDER BY due_at LIMIT :limit
+FOR UPDATE SKIP LOCKED;
+
+-- name: take_overdue :many
+-- Due messages whose validity has run out. Locked until decided.
+SELECT id, attempt, unknowns, failures, deadline_at, sent_at, step
+FROM queue
+WHERE step IN ('due_alone', 'due_bulk') AND deadline_at <= :now
+ORDER BY deadline_at LIMIT :limit
+FOR UPDATE SKIP LOCKED;
+
+-- name: next_due_at :value
+-- When the next of these senders' messages may go that may not go yet; NULL if there is none.
+SELECT min(soonest.due_at)
+FROM unnest(:sender_ids::bigint[]) AS sender (id)
+CROSS JOIN LATERAL (
+    (SELECT due_at FROM queue
+     WHERE sender_id = sender.id AND step = 'due_alone' AND due_at > :now ORDER BY due_at LIMIT 1)
+    UNION ALL
+    (SELECT due_at FROM queue
+     WHERE sender_id = sender.id AND step = 'due_bulk' AND due_at > :now ORDER BY due_at LIMIT 1)
+) AS soonest;

@@ -1,6 +1,7 @@
 """The simulator over HTTP: what the real platform refuses, each fate, limits and counts."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -140,7 +141,7 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (400, "1 error(s)", {"body": {"to": digest_of("1"), "messages": []}}),
     (401, "Authentication failed due to", {"headers": {"Authorization": "Bearer nobody"}}),
     (403, "Access to this API is not", {"headers": {"Authorization": "Bearer token-1002"}}),
-    (413, "Payload too large", {"data": b'{"to":"' + b"x" * 2_100_000}),
+    (413, "Payload too large", {"data": io.BytesIO(b'{"to":"' + b"x" * 2_100_000)}),
     (415, "Unsupported media type", {"headers": {"Content-Type": "text/plain"}}),
     (
         400,

@@ -49,7 +49,7 @@ class LineAccount:
             ("GET", "/v2/bot/info", self.info),
             ("GET", _WEBHOOK, self.webhook),
             ("PUT", _WEBHOOK, self.set_webhook),
-            ("POST", _WEBHOOK + "/test", self.test_webhook),
+            ("POST", "/v2/bot/channel/webhook/test", self.test_webhook),
         )
         return [Route(path, self._authorised(act), methods=[how]) for how, path, act in table]
 

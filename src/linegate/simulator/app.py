@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from linegate.simulator.account import LineAccount
@@ -20,7 +23,7 @@ from linegate.simulator.channels import Channels
 from linegate.simulator.line_platform import ENDPOINTS, LinePlatform
 from linegate.simulator.numbers import shared_table
 from linegate.simulator.oauth import OAuth
-from linegate.simulator.replies import local_only
+from linegate.simulator.replies import line_error, local_only
 from linegate.simulator.settings import SimulatorSettings
 from linegate.simulator.subscriber import Subscriber
 
@@ -36,7 +39,11 @@ class Simulator:
         self.channels = Channels(settings)
         self.platform = LinePlatform(self.channels)
         self.subscriber = Subscriber()
-        self._slow = Starlette(routes=self._routes(settings), lifespan=self._lifespan)
+        self._slow = Starlette(
+            routes=self._routes(settings),
+            lifespan=self._lifespan,
+            exception_handlers={HTTPException: self._not_found},
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run start and end (lifespan)."""
@@ -62,6 +69,13 @@ class Simulator:
             Route("/subscriber", local_only(subscriber.set, anywhere), methods=["PUT"]),
             Route("/subscriber", local_only(subscriber.clear, anywhere), methods=["DELETE"]),
         ]
+
+    async def _not_found(self, request: Request, error: Exception) -> Response:
+        """LINE's answer for a path or a method that it does not know."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        response = line_error(status, "Not found" if status == 404 else "Method not allowed")
+        response.headers["x-line-request-id"] = self.platform.next_id().decode()
+        return response
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

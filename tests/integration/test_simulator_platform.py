@@ -138,6 +138,11 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (400, "could not be parsed as JSON (line: 1, column: 2)", {"data": "{nonsense"}),
     (400, "The property, 'to',", {"body": {"messages": [MESSAGE]}}),
     (400, "The property, 'more',", {"body": {"to": "x", "messages": [], "more": 1}}),
+    (
+        400,
+        "customAggregationUnits",
+        {"body": {"to": "x", "messages": [], "customAggregationUnits": ["a", "b"]}},
+    ),
     (400, "1 error(s)", {"body": {"to": digest_of("1"), "messages": []}}),
     (401, "Authentication failed due to", {"headers": {"Authorization": "Bearer nobody"}}),
     (403, "Access to this API is not", {"headers": {"Authorization": "Bearer token-1002"}}),
@@ -179,6 +184,8 @@ async def test_each_ending_meets_its_fate(client: Client, webhook: Webhook, fate
     assert len({event["webhookEventId"] for event in events}) == min(fate.events, 1)
     stats = await client.stats()
     assert stats["fates"] == {fate.name: 1}
+    answered = {-1: "none", -2: "closed"}.get(fate.answer, str(fate.answer or 200))
+    assert stats["answers"] == {answered: 1}
     assert stats["taken"] == int(fate.processed)
     assert stats["delivered"] == min(fate.events, 1)
 
@@ -290,6 +297,29 @@ async def test_a_failed_webhook_call_is_counted_and_not_repeated(
     (event,) = await webhook.next_events()
     assert event["deliveryContext"] == {"isRedelivery": False}
     assert (await client.stats())["eventsFailed"] == 1
+
+
+async def test_with_redelivery_a_failed_call_is_repeated_with_the_same_event(
+    client: Client, webhook: Webhook
+) -> None:
+    client.sim.app.channels.by_id["1001"].events.redelivery = True
+    webhook.status = 500
+    await client.push()
+    (first,) = await webhook.next_events()
+    (again,) = await webhook.next_events()
+    assert again["deliveryContext"] == {"isRedelivery": True}
+    assert again["webhookEventId"] == first["webhookEventId"]
+    assert again["timestamp"] == first["timestamp"]
+
+
+async def test_ready_events_share_a_call(client: Client, webhook: Webhook) -> None:
+    await client.call("PUT", "/simulator/fate", json={"all": "late"})
+    await asyncio.gather(*[client.push() for _ in range(60)])
+    sizes: list[int] = []
+    while sum(sizes) < 60:
+        sizes.append(len(await webhook.next_events()))
+    assert max(sizes) <= 20
+    assert len(sizes) < 60
 
 
 async def test_reports_are_counted_and_shown(client: Client) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import phonenumbers
 import pytest
 
@@ -55,3 +57,9 @@ def test_what_is_not_taken_is_never_delivered() -> None:
 def test_every_fate_can_be_switched_on_and_normal_ends_it() -> None:
     assert {fate.name for fate in FATES} < set(SWITCHES)
     assert SWITCHES["normal"] is None
+
+
+def test_the_page_on_the_sandbox_shows_every_fate() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
+    rows = [f"| {fate.digits or '-'} | `{fate.name}` | {fate.means} |" for fate in FATES]
+    assert [row for row in rows if row not in page] == []

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from linegate.simulator.channels import Channel, bot_user_id
-from linegate.simulator.fates import FATES, SWITCHES
+from linegate.simulator.fates import CLOSED, FATES, NO_ANSWER, SWITCHES
 from linegate.simulator.ledger import Shown
 from linegate.simulator.line_platform import LinePlatform
 from linegate.simulator.numbers import BLOCKS
@@ -175,6 +175,10 @@ class Admin:
         return [by_id[channel_id]] if channel_id in by_id else []
 
 
+# How the counts name requests that got no answer.
+_NO_STATUS = {NO_ANSWER: "none", CLOSED: "closed"}
+
+
 def _whole(request: Request, name: str, otherwise: int) -> int:
     given = request.query_params.get(name, "")
     return int(given) if given.isdecimal() else otherwise
@@ -196,7 +200,10 @@ def _stats(channel: Channel) -> dict[str, Any]:
     tally, events = channel.tally, channel.events
     return {
         "requests": tally.requests,
-        "answers": {str(status): number for status, number in sorted(tally.answers.items())},
+        "answers": {
+            _NO_STATUS.get(status, str(status)): number
+            for status, number in sorted(tally.answers.items())
+        },
         "fates": tally.fates,
         "taken": tally.taken,
         "delivered": tally.delivered,

@@ -41,9 +41,7 @@ class Channel:
             client,
             bot=self.bot,
             secret=given.channel_secret,
-            per_call=settings.events_per_call,
-            linger=settings.linger,
-            calls=settings.event_calls,
+            settings=settings,
         )
         self.events.url = given.webhook_url
         self.events.redelivery = given.redelivery

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import aiohttp
 
+from linegate.simulator.settings import SimulatorSettings
+
 __all__ = ["EventSender", "WebhookClient", "delivery_event", "sign", "ulid"]
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -96,19 +98,13 @@ class WebhookClient:
 class EventSender:
     """One channel's events on their way to its webhook.
 
-    Events wait `linger` seconds for company, leave in calls of at most `per_call`, with at
-    most `calls` under way; what is ready meanwhile waits, and leaves in fuller calls.
+    Events wait `linger` seconds for company and leave in calls of at most `events_per_call`,
+    with at most `event_calls` under way; what is ready meanwhile leaves in fuller calls.
+    url: where they go, empty = nowhere; redelivery: repeat calls that failed.
     """
 
     def __init__(
-        self,
-        client: WebhookClient,
-        *,
-        bot: str,
-        secret: str,
-        per_call: int,
-        linger: float,
-        calls: int,
+        self, client: WebhookClient, *, bot: str, secret: str, settings: SimulatorSettings
     ) -> None:
         self.url = ""
         self.redelivery = False
@@ -116,7 +112,7 @@ class EventSender:
         self._client = client
         self._secret = secret
         self._head = f'{{"destination":"{bot}","events":['.encode()
-        self._per_call, self._linger, self._calls = per_call, linger, calls
+        self._settings = settings
         self._waiting: deque[bytes] = deque()
         self._overtaken: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -135,10 +131,10 @@ class EventSender:
         if self._overtaken:
             self._waiting.extend(self._overtaken)
             self._overtaken.clear()
-        if len(self._waiting) >= self._per_call:
+        if len(self._waiting) >= self._settings.events_per_call:
             self._flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._linger, self._flush)
+            self._timer = asyncio.get_running_loop().call_later(self._settings.linger, self._flush)
 
     def hold(self, event: bytes, at_most: float) -> None:
         """Queue an event behind the next one, or after `at_most` seconds when none comes."""
@@ -190,8 +186,8 @@ class EventSender:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting and len(self._under_way) < self._calls:
-            size = min(self._per_call, len(self._waiting))
+        while self._waiting and len(self._under_way) < self._settings.event_calls:
+            size = min(self._settings.events_per_call, len(self._waiting))
             events = [self._waiting.popleft() for _ in range(size)]
             task = asyncio.get_running_loop().create_task(self._call(events))
             self._under_way.add(task)
@@ -210,7 +206,8 @@ class EventSender:
         self.counts["sent" if reason == "ok" else "failed"] += len(events)
         if reason != "ok" and self.redelivery and repeat < len(_REDELIVER_AFTER):
             again = [e.replace(b'"isRedelivery":false', b'"isRedelivery":true') for e in events]
-            self.after(_REDELIVER_AFTER[repeat], self._redeliver, again, repeat + 1)
+            delay = _REDELIVER_AFTER[repeat] * self._settings.delay_factor
+            self.after(delay, self._redeliver, again, repeat + 1)
 
     def _redeliver(self, events: list[bytes], repeat: int) -> None:
         task = asyncio.get_running_loop().create_task(self._call(events, repeat))

@@ -7,7 +7,7 @@ the answer is lost. 9x: LINE does not deliver it. The table is the reference: th
 
 from dataclasses import dataclass
 
-__all__ = ["BY_NAME", "DELIVERED", "FATES", "SWITCHES", "Fate", "fate_of"]
+__all__ = ["BY_NAME", "CLOSED", "DELIVERED", "FATES", "NO_ANSWER", "SWITCHES", "Fate", "fate_of"]
 
 
 @dataclass(frozen=True, slots=True)

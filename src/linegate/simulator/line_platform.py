@@ -7,6 +7,7 @@ the request, acts the decision out (late, never, cut off) and sends it.
 import asyncio
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -59,18 +60,23 @@ ENDPOINTS: dict[str, Endpoint] = {
 }
 
 
+# Source: LINE SDK 3.26, `customAggregationUnits`: one name of 1-30 characters (FACTS A1.3).
+_Unit = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]{1,30}$")]
+_Units = Annotated[list[_Unit], msgspec.Meta(max_length=1)]
+
+
 class _FlexiblePush(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     to: str
     messages: msgspec.Raw
     notification_disabled: bool = False
-    custom_aggregation_units: list[str] = []
+    custom_aggregation_units: _Units = []
 
 
 class _TemplatedPush(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     to: str
     template_key: str
     body: msgspec.Raw = msgspec.Raw(b"{}")
-    custom_aggregation_units: list[str] = []
+    custom_aggregation_units: _Units = []
 
 
 _decode_flexible = msgspec.json.Decoder(_FlexiblePush).decode

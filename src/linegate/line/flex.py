@@ -112,7 +112,10 @@ def _exchanged(match: re.Match[bytes]) -> bytes:
 def _restored(value: Any, name: str = "") -> Any:
     """One JSON value in the client's words; `name` is the property it stands under."""
     if isinstance(value, dict):
-        return {key: _restored(inner, key) for key, inner in value.items()}
+        restored = {key: _restored(inner, key) for key, inner in value.items()}
+        if restored.get("type") in ("URI", "POSTBACK"):
+            restored.setdefault("label", "")  # the client must give one; LINE got none if empty
+        return restored
     if isinstance(value, list):
         return [_restored(inner) for inner in value]
     return _BACK.get(name, {}).get(value, value) if isinstance(value, str) else value

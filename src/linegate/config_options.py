@@ -1,0 +1,344 @@
+"""The options of the configuration: one table, from which the documentation is made too.
+
+Each is `name = value` in the TOML file and `LINEGATE_NAME` in the environment; a secret may also be
+given as a file's path in `LINEGATE_NAME_FILE`. Values only: this file reads nothing.
+"""
+
+import os
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+__all__ = ["OPTIONS", "Option", "default_file", "describe", "parsed"]
+
+_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    kind:    text, path, url, count, port, span (of time), size (of bytes), flag or choice.
+    default: as it would be written in the file; None: not set.
+    most:    for counts: the largest value; least: the smallest. choices: for a choice.
+    """
+
+    name: str
+    kind: str
+    default: str | int | bool | None
+    unit: str
+    meaning: str
+    is_secret: bool = False
+    least: int = 0
+    most: int = 2**31 - 1
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "LINEGATE_" + self.name.upper()
+
+    def default_now(self) -> str | int | bool | None:
+        """The default for the user who runs us: root's home is a system folder."""
+        if self.name == "home" and os.geteuid() == 0:
+            return "/var/lib/linegate"
+        return self.default
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "home",
+        "path",
+        "~/.local/share/linegate",
+        "folder",
+        "Data directory: the embedded database and its keys. Run by root: /var/lib/linegate.",
+    ),
+    Option(
+        "database_url",
+        "text",
+        None,
+        "postgresql://...",
+        "An external PostgreSQL (15 or newer). Not set: linegate runs its own below home.",
+        is_secret=True,
+    ),
+    Option(
+        "database_connections",
+        "count",
+        10,
+        "connections",
+        "Most connections of one process. The embedded server takes 60 in all.",
+        least=2,
+        most=1000,
+    ),
+    Option(
+        "secret_key",
+        "text",
+        None,
+        "base64 of 32 bytes",
+        "Encrypts channel secrets, tokens and SMS passwords at rest. Not set: made and kept in"
+        " home. Must be given with database_url. Without it those secrets are lost: keep a copy.",
+        is_secret=True,
+    ),
+    Option("host", "text", "127.0.0.1", "address", "Address to listen on."),
+    Option("port", "port", 8080, "port", "Port to listen on.", least=1, most=65535),
+    Option(
+        "workers", "count", 1, "processes", "Worker processes of `linegate up`.", least=1, most=64
+    ),
+    Option(
+        "body_limit",
+        "size",
+        "10MB",
+        "bytes",
+        "Largest request body; larger is refused.",
+        least=1024,
+    ),
+    Option(
+        "destinations_limit",
+        "count",
+        50_000,
+        "destinations",
+        "Most destinations of one request.",
+        least=1,
+    ),
+    Option(
+        "line_api_url",
+        "url",
+        "https://api.line.me",
+        "URL",
+        "Base URL of the LINE Platform; another one only for the simulator and tests.",
+    ),
+    Option(
+        "line_timeout",
+        "span",
+        "10s",
+        "time",
+        "Longest wait for LINE's answer; after it the outcome is unknown. Shorter than lease_for.",
+    ),
+    Option(
+        "line_connections",
+        "count",
+        256,
+        "connections",
+        "Most connections of one worker process to LINE.",
+        least=1,
+        most=4096,
+    ),
+    Option(
+        "in_flight",
+        "count",
+        256,
+        "messages",
+        "Most messages that one worker process has claimed and not settled, at most 256: a crash"
+        " leaves that many with an unknown outcome.",
+        least=1,
+    ),
+    Option(
+        "lease_for",
+        "span",
+        "15s",
+        "time",
+        "How long a worker's claim holds unless renewed, at most 15s: a dead worker's messages wait"
+        " that long.",
+    ),
+    Option(
+        "resend_unknown_after",
+        "span",
+        "120s",
+        "time",
+        "How long a message whose outcome is unknown waits for LINE's delivery event before it is"
+        " sent again. 0: never sent again. A resend may reach the recipient twice.",
+    ),
+    Option(
+        "resend_unknown_limit",
+        "count",
+        1,
+        "resends",
+        "Most resends of one message whose outcome is unknown; the wait doubles each time.",
+        most=10,
+    ),
+    Option(
+        "sms_resend_unknown",
+        "count",
+        1,
+        "resends",
+        "Resends of an SMS whose submit was never answered. 0: final, status 29.",
+        most=1,
+    ),
+    Option(
+        "webhook_allow_private",
+        "flag",
+        False,
+        "yes or no",
+        "Whether client webhooks may point to private and loopback addresses. Danger: a client can"
+        " then make linegate call your internal services.",
+    ),
+    Option(
+        "retention_days",
+        "count",
+        30,
+        "days",
+        "How long finished messages are kept.",
+        least=1,
+        most=3650,
+    ),
+    Option(
+        "metrics_host",
+        "text",
+        "127.0.0.1",
+        "address",
+        "Address of a lone worker's health and metrics.",
+    ),
+    Option(
+        "metrics_port",
+        "port",
+        0,
+        "port",
+        "Port of a lone worker's health and metrics. 0: none.",
+        most=65535,
+    ),
+    Option(
+        "log_level",
+        "choice",
+        "info",
+        "level",
+        "Least level that is logged.",
+        choices=("debug", "info", "warning", "error"),
+    ),
+    Option(
+        "log_format",
+        "choice",
+        "auto",
+        "form",
+        "json: a line an event; console: for reading; auto: console on a terminal.",
+        choices=("auto", "json", "console"),
+    ),
+)
+
+
+def describe() -> list[dict[str, str]]:
+    """Every option as documented: option, variable, default, unit, meaning."""
+    return [
+        {
+            "option": option.name,
+            "variable": option.variable,
+            "default": _as_toml(option.default),
+            "unit": " | ".join(option.choices) or option.unit,
+            "meaning": option.meaning,
+        }
+        for option in OPTIONS
+    ]
+
+
+def default_file() -> str:
+    """The text of config.default.toml: every option commented out at its default."""
+    parts = [
+        "# Every option of linegate at its default. Copy what you change into a file of your own",
+        "# and name it with --config or LINEGATE_CONFIG. The environment wins over the file.",
+        "# Times: 500ms, 10s, 2m, 1h or a number of seconds. Sizes: 512KB, 10MB or bytes.",
+    ]
+    for option in OPTIONS:
+        parts += ["", *_wrapped(option.meaning), f"# {option.variable} ({_unit(option)})"]
+        parts.append(f"#{option.name} = " + (_as_toml(option.default) or '""'))
+    return "\n".join(parts) + "\n"
+
+
+def parsed(option: Option, given: object) -> object:
+    """The value as the program uses it. Raises: ValueError saying what it must be."""
+    if given is None or given == "":
+        if option.default is None:
+            return None
+        raise ValueError("must not be empty")
+    return _READERS[option.kind](option, given)
+
+
+def _text(option: Option, given: object) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"must be text, not {given!r}")
+    return given
+
+
+def _path(option: Option, given: object) -> Path:
+    return Path(_text(option, given)).expanduser().absolute()
+
+
+def _count(option: Option, given: object) -> int:
+    text = str(given).strip()
+    if isinstance(given, bool | float) or not re.fullmatch(r"\d{1,12}", text):
+        raise ValueError(f"must be a whole number, not {given!r}")
+    if not option.least <= int(text) <= option.most:
+        raise ValueError(f"must be from {option.least} to {option.most}, not {text}")
+    return int(text)
+
+
+def _span(option: Option, given: object) -> timedelta:
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?", str(given).strip())
+    if isinstance(given, bool) or match is None:
+        raise ValueError(f"must be a time such as 10s or 2m, not {given!r}")
+    return timedelta(seconds=float(match[1]) * _SPANS[match[2] or "s"])
+
+
+def _size(option: Option, given: object) -> int:
+    match = re.fullmatch(r"(\d{1,12})\s*(B|KB|MB|GB)?", str(given).strip().upper())
+    if isinstance(given, bool) or match is None:
+        raise ValueError(f"must be a size such as 10MB, not {given!r}")
+    size = int(match[1]) * _SIZES[match[2] or ""]
+    if size < option.least:
+        raise ValueError(f"must be at least {option.least} bytes")
+    return size
+
+
+def _flag(option: Option, given: object) -> bool:
+    text = str(given).strip().lower()
+    if text not in _TRUE + _FALSE:
+        raise ValueError(f"must be 1 or 0, not {given!r}")
+    return text in _TRUE
+
+
+def _choice(option: Option, given: object) -> str:
+    text = str(given).strip().lower()
+    if text not in option.choices:
+        raise ValueError(f"must be one of {', '.join(option.choices)}, not {given!r}")
+    return text
+
+
+def _url(option: Option, given: object) -> str:
+    text = _text(option, given)
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+        raise ValueError(f"must be an http or https URL, not {given!r}")
+    return text.rstrip("/")
+
+
+_READERS: dict[str, Callable[[Option, object], object]] = {
+    "text": _text,
+    "path": _path,
+    "url": _url,
+    "count": _count,
+    "port": _count,
+    "span": _span,
+    "size": _size,
+    "flag": _flag,
+    "choice": _choice,
+}
+
+
+def _as_toml(default: str | int | bool | None) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f'"{default}"' if isinstance(default, str) else str(default)
+
+
+def _unit(option: Option) -> str:
+    secret = "; a secret: may be given as a file, with _FILE appended" if option.is_secret else ""
+    return (" | ".join(option.choices) or option.unit) + secret
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, width=98, initial_indent="# ", subsequent_indent="# ")

@@ -104,6 +104,7 @@ async def serving(
     """Serve on a free port of 127.0.0.1 until the block is left."""
     server = FaultServer()
     running: set[asyncio.Task[None]] = set()
+    opened: list[asyncio.StreamWriter] = []
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.connections += 1
@@ -115,6 +116,7 @@ async def serving(
             writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
         task = asyncio.create_task(run(reader, writer))
         running.add(task)
         task.add_done_callback(running.discard)
@@ -129,6 +131,9 @@ async def serving(
         for task in list(running):
             task.cancel()
         ended = await asyncio.gather(*running, return_exceptions=True)
+        for writer in opened:
+            writer.transport.abort()  # a close would wait for a reader that may be gone
+        await asyncio.sleep(0)  # the aborts take effect in the loop's next turn
         await listener.wait_closed()
         # A mistake in a behaviour must fail the test and not only the connection.
         for error in ended:

@@ -140,7 +140,7 @@ class LineClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; requests in flight end as unknown."""
+        """Take no more requests; those in flight end as unknown, at once."""
         await self._client.close()
 
     async def push(
@@ -152,7 +152,8 @@ class LineClient:
         message_json: rendered once per content. Flexible: one message object. Templated: an
                       object with `templateKey` and `body`, without `to`.
         tag:          16 to 100 characters, comes back in the delivery event.
-        Cancelled in flight: the outcome is unknown; the caller must record it so.
+        Cancelled: the outcome is unknown, and the caller must record it so. The library does not
+                      abort the request: it keeps its connection until the total time-out.
         Source: both push endpoints; `X-Line-Retry-Key` is never sent, they answer it with 400.
         """
         to = to_hash.encode()
@@ -251,9 +252,12 @@ async def _exchange(request: RequestBuilder) -> _Answer | Outcome:
 
 async def _body_of(response: Response) -> bytes:
     """The body up to 64 KB; what is longer is left, and the connection with it."""
+    reader = response.body_reader
+    if response.get_header("content-length") == "2":  # `{}`, nearly every answer
+        return bytes(await reader.read(2) or b"")
     parts: list[bytes] = []
     left = _LONGEST_ANSWER
-    while left > 0 and (part := await response.body_reader.read(left)) is not None:
+    while left > 0 and (part := await reader.read(left)) is not None:
         parts.append(bytes(part))
         left -= len(part)
     return b"".join(parts)

@@ -25,9 +25,11 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
+    InvalidURL,
     TCPConnector,
     ThreadedResolver,
 )
+from aiohttp.abc import AbstractResolver
 
 from linegate.webhook.guard import AddressRefusedError, Guard
 
@@ -73,6 +75,7 @@ class WebhookClient:
 
     per_host: at one host, port and scheme at a time, so that a slow receiver cannot take
               all of `connections`.
+    resolver: turns names into addresses; the system's own if None.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class WebhookClient:
         timeouts: WebhookTimeouts | None = None,
         connections: int = 256,
         per_host: int = 8,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         limits = timeouts or WebhookTimeouts()
         self._guard = guard
@@ -89,7 +93,7 @@ class WebhookClient:
             connector=TCPConnector(
                 limit=connections,
                 limit_per_host=per_host,
-                resolver=ThreadedResolver(),
+                resolver=resolver or ThreadedResolver(),
                 socket_factory=guard.open_socket,
             ),
             timeout=ClientTimeout(
@@ -187,21 +191,22 @@ def _date_of(text: str) -> datetime | None:
     return parsed if parsed.tzinfo is not None else None
 
 
+# The first class that fits; the narrower ones stand before those they belong to.
+_REASONS: tuple[tuple[type[ClientError], str], ...] = (
+    (ClientConnectorDNSError, "the name could not be resolved"),
+    (ClientConnectorCertificateError, "the certificate is not trusted"),
+    (ClientConnectorError, "no connection"),
+    (ClientConnectionError, "the connection was lost"),
+    (InvalidURL, "not a URL"),
+    (ClientError, "the answer is not HTTP"),
+)
+
+
 def _reason_of(error: ClientError) -> str:
     """Why no answer came, without the address: that would tell a client about our network."""
-    match error:
-        case ClientConnectorError() if isinstance(error.os_error, AddressRefusedError):
-            return "the address is not a public one"
-        case ClientConnectorDNSError():
-            return "the name could not be resolved"
-        case ClientConnectorCertificateError():
-            return "the certificate is not trusted"
-        case ClientConnectorError():
-            return "no connection"
-        case ClientConnectionError():
-            return "the connection was lost"
-        case _:
-            return "the answer is not HTTP"
+    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
+        return "the address is not a public one"
+    return next(words for kind, words in _REASONS if isinstance(error, kind))
 
 
 def _failed(detail: str) -> PushOutcome:

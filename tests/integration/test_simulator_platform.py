@@ -10,10 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from starlette.requests import Request
+from starlette.responses import Response
 
 from linegate.simulator.app import RunningSimulator, running
 from linegate.simulator.fates import FATES, Fate
 from linegate.simulator.numbers import digest_of
+from linegate.simulator.replies import local_only
 from linegate.simulator.settings import ChannelSettings, SimulatorSettings
 
 FLEXIBLE = "/bot/pnp/push"
@@ -330,6 +333,46 @@ async def test_reports_are_counted_and_shown(client: Client) -> None:
     assert (shown["requests"], shown["reports"], shown["duplicates"]) == (2, 2, 1)
     assert shown["byStatus"] == {"DELIVERED_TO_HANDSET": 2}
     assert shown["last"] == [report, report]
+
+
+async def test_xml_reports_are_counted_too(client: Client) -> None:
+    report = "<result><messageId>{}</messageId><status><id>5</id><name>DELIVERED_TO_HANDSET</name>"
+    xml = "".join((report + "</status></result>").format(name) for name in ("a", "b", "a"))
+    await client.call("POST", "/subscriber/xml", data=f"<reports>{xml}</reports>")
+    _, shown = await client.call("GET", "/subscriber")
+    assert (shown["reports"], shown["duplicates"]) == (3, 1)
+    assert shown["byStatus"] == {"DELIVERED_TO_HANDSET": 3}
+
+
+async def test_the_headers_of_the_last_call_are_shown(client: Client) -> None:
+    await client.call("POST", "/subscriber/x", json={}, headers={"Webhook-Id": "msg_1"})
+    _, shown = await client.call("GET", "/subscriber")
+    assert shown["lastHeaders"]["webhook-id"] == "msg_1"
+
+
+async def test_the_simulator_stops_while_a_request_is_held(webhook: Webhook) -> None:
+    channel = replace(CHANNEL, webhook_url=webhook.url)
+    settings = SimulatorSettings(channels=(channel,), hold=3600)
+    async with aiohttp.ClientSession() as session:
+        async with asyncio.timeout(5), running(settings) as sim:
+            pushing = asyncio.create_task(Client(sim, session).push("819010001288"))
+            await webhook.next_events()
+        with pytest.raises(aiohttp.ClientError):
+            await pushing
+
+
+async def test_the_switches_answer_only_this_machine() -> None:
+    async def show(request: Request) -> Response:
+        return Response("shown")
+
+    def from_host(host: str) -> Request:
+        return Request({"type": "http", "client": (host, 50_000), "headers": []})
+
+    guarded = local_only(show, anywhere=False)
+    assert (await guarded(from_host("127.0.0.1"))).status_code == 200
+    assert (await guarded(from_host("::1"))).status_code == 200
+    assert (await guarded(from_host("192.0.2.7"))).status_code == 403
+    assert (await local_only(show, anywhere=True)(from_host("192.0.2.7"))).status_code == 200
 
 
 async def test_the_subscriber_answers_the_status_it_was_told_for_so_many_times(

@@ -14,7 +14,7 @@ from linegate.simulator.fates import CLOSED, FATES, NO_ANSWER, SWITCHES
 from linegate.simulator.ledger import Shown
 from linegate.simulator.line_platform import LinePlatform
 from linegate.simulator.numbers import BLOCKS
-from linegate.simulator.replies import json_reply, local_only, refuse
+from linegate.simulator.replies import json_reply, local_only, refuse, whole_number
 from linegate.simulator.settings import ChannelSettings
 
 __all__ = ["Admin"]
@@ -135,7 +135,7 @@ class Admin:
 
     async def messages(self, request: Request) -> Response:
         """What phones showed, newest first; `limit` (50), `channel`, `to` (a number)."""
-        limit = _whole(request, "limit", 50)
+        limit = whole_number(request, "limit", 50)
         channel = request.query_params.get("channel")
         number = request.query_params.get("to", "").strip().removeprefix("+")
         chosen = [
@@ -165,7 +165,7 @@ class Admin:
         if channel is None:
             return refuse("no such channel", 404)
         latest = list(channel.pace.latest)
-        limit = _whole(request, "limit", len(latest))
+        limit = whole_number(request, "limit", len(latest))
         return json_reply({"arrivals": latest[len(latest) - min(limit, len(latest)) :]})
 
     def _chosen(self, channel_id: str | None) -> list[Channel]:
@@ -177,11 +177,6 @@ class Admin:
 
 # How the counts name requests that got no answer.
 _NO_STATUS = {NO_ANSWER: "none", CLOSED: "closed"}
-
-
-def _whole(request: Request, name: str, otherwise: int) -> int:
-    given = request.query_params.get(name, "")
-    return int(given) if given.isdecimal() else otherwise
 
 
 def _message(shown: Shown) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -99,7 +100,19 @@ class RunningSimulator:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which belong to the program that embeds us."""
+    """uvicorn, which does not wait at its end for requests that are held without an answer."""
+
+    def __init__(self, app: Simulator, host: str, port: int) -> None:
+        super().__init__(_config(app, host, port))
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.platform.release_held()
+        await super().shutdown(sockets)
+
+
+class _EmbeddedServer(_Server):
+    """The same without signal handlers, which belong to the program that embeds us."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,7 +128,7 @@ async def running(
     Raises: RuntimeError when it cannot start, for instance because the port is taken.
     """
     app = create_app(settings)
-    server = _Server(_config(app, host, port))
+    server = _EmbeddedServer(app, host, port)
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:
@@ -143,7 +156,7 @@ def run(
     settings: SimulatorSettings | None = None, *, host: str = "127.0.0.1", port: int = 8090
 ) -> None:
     """Serve until SIGINT or SIGTERM; for the command line."""
-    uvicorn.Server(_config(create_app(settings), host, port)).run()
+    _Server(create_app(settings), host, port).run()
 
 
 def _config(app: Simulator, host: str, port: int) -> uvicorn.Config:

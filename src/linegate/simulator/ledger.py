@@ -1,6 +1,6 @@
 """What happened so far: messages shown on phones, duplicates, counts by day. All bounded."""
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -78,6 +78,3 @@ class Tally:
             # UTC+9 has no summer time, so its midnights are 86,400 s apart.
             self._day_until = (now + 32_400) // 86_400 * 86_400 + 54_000
         self.by_day[self._day, kind] += 1
-
-
-Ring = deque[Shown]

@@ -113,6 +113,7 @@ class LinePlatform:
         self.next_id = request_ids()
         self._verdicts = Verdicts()
         self._numbers = numbers
+        self._held: set[asyncio.Timeout] = set()
 
     @property
     def numbers(self) -> NumberTable:
@@ -142,6 +143,11 @@ class LinePlatform:
             await self._hang(receive, send)
         else:
             await send_json(send, decision.status, decision.body, self.next_id())
+
+    def release_held(self) -> None:
+        """Close the connections of requests that get no answer, so that the server can stop."""
+        for held in self._held:
+            held.reschedule(0.0)
 
     def judge(self, endpoint: Endpoint, headers: _Headers, body: bytes | None) -> _Decision:
         """Decide on one request. body: None when it is longer than 2 MB."""
@@ -245,10 +251,13 @@ class LinePlatform:
 
     async def _hang(self, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(self.settings.hold):
+            async with asyncio.timeout(self.settings.hold) as held:
+                self._held.add(held)
                 await wait_for_disconnect(receive)
         except TimeoutError:
             await close_connection(receive, send)
+        finally:
+            self._held.discard(held)
 
 
 def _read_headers(pairs: list[tuple[bytes, bytes]]) -> _Headers:

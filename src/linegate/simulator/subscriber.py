@@ -6,7 +6,9 @@ sender's retries can be watched.
 """
 
 import asyncio
+import re
 from collections import Counter, deque
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from linegate.simulator.answers import Receive, Scope, Send, read_body, send_json
-from linegate.simulator.replies import json_reply, refuse
+from linegate.simulator.replies import json_reply, refuse, whole_number
 
 __all__ = ["Subscriber"]
 
@@ -48,6 +50,15 @@ _decode_report = msgspec.json.Decoder(_Report).decode
 _decode_setting = msgspec.json.Decoder(_Setting).decode
 
 
+# Reports are read only to be counted, so their XML is searched rather than parsed.
+_xml_ids = re.compile(rb"<messageId>([^<]*)</messageId>").findall
+_xml_statuses = re.compile(rb"<status>(.*?)</status>", re.DOTALL).findall
+
+
+def _xml_name(status: bytes) -> bytes:
+    return status.partition(b"<name>")[2].partition(b"</name>")[0]
+
+
 class Subscriber:
     """What one pretended client was told. Counts are exact; the lists are bounded."""
 
@@ -62,6 +73,7 @@ class Subscriber:
         self.last: deque[bytes] = deque(maxlen=_REMEMBERED)
         self.by_path: Counter[str] = Counter()
         self._ids: set[str] = set()
+        self._headers: list[tuple[bytes, bytes]] = []
         self._setting = _Setting()
 
     async def receive(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,11 +89,15 @@ class Subscriber:
                 self._setting = _Setting()
         self.requests += 1
         self.by_path[scope["path"]] += 1
+        self._headers = scope["headers"]
         if status // 100 == 2:
             self._note(body or b"")
         await send_json(send, status, b"{}", b"")
 
     def _note(self, body: bytes) -> None:
+        if body.startswith(b"<"):
+            self._note_xml(body)
+            return
         try:
             results = _decode_results(body).results
             reports = [_decode_report(raw) for raw in results]
@@ -89,20 +105,29 @@ class Subscriber:
             self.unreadable += 1
             self.last.append(msgspec.json.encode(body.decode("utf-8", "replace")))
             return
-        self.reports += len(reports)
         for report in reports:
-            self.by_status[report.status.name or report.status.group_name] += 1
-            if report.message_id in self._ids:
-                self.duplicates += 1
-            elif len(self._ids) < _MOST_IDS:
-                self._ids.add(report.message_id)
+            self._count(report.message_id, report.status.name or report.status.group_name)
         if len(self.first) < _REMEMBERED:
             self.first += [bytes(raw) for raw in results[: _REMEMBERED - len(self.first)]]
         self.last.extend(bytes(raw) for raw in results[-_REMEMBERED:])
 
+    def _note_xml(self, body: bytes) -> None:
+        names = [_xml_name(status) for status in _xml_statuses(body)]
+        for message_id, name in zip_longest(_xml_ids(body), names, fillvalue=b""):
+            self._count(message_id.decode("utf-8", "replace"), name.decode("utf-8", "replace"))
+        self.last.append(msgspec.json.encode(body.decode("utf-8", "replace")))
+
+    def _count(self, message_id: str, status: str) -> None:
+        self.reports += 1
+        self.by_status[status] += 1
+        if message_id in self._ids:
+            self.duplicates += 1
+        elif len(self._ids) < _MOST_IDS:
+            self._ids.add(message_id)
+
     async def show(self, request: Request) -> Response:
         """`GET /subscriber?limit=`: counts, and the first and last reports."""
-        limit = min(int(request.query_params.get("limit", "10")), _REMEMBERED)
+        limit = min(whole_number(request, "limit", 10), _REMEMBERED)
         shown: dict[str, Any] = {
             "requests": self.requests,
             "reports": self.reports,
@@ -111,6 +136,7 @@ class Subscriber:
             "unreadable": self.unreadable,
             "byStatus": self.by_status,
             "byPath": self.by_path,
+            "lastHeaders": {n.decode("latin-1"): v.decode("latin-1") for n, v in self._headers},
             "first": [msgspec.Raw(raw) for raw in self.first[:limit]],
             "last": [msgspec.Raw(raw) for raw in list(self.last)[-limit:]] if limit else [],
         }

@@ -12,6 +12,7 @@ from linegate.simulator.flex_schema import message_problems
 __all__ = ["Verdict", "Verdicts", "parse_problem", "unparsable"]
 
 _MOST_REMEMBERED = 2_000
+_LARGEST_REMEMBERED = 64 * 1024
 # No example is deeper than a dozen; the walk over a message must end.
 _DEEPEST = 50
 _NOT_MESSAGES = error_body(
@@ -42,7 +43,9 @@ class Verdicts:
         """The verdict on the JSON of one `messages` array."""
         verdict = self._known.get(messages)
         if verdict is None:
-            verdict = self._known[messages] = _judge(messages)
+            verdict = _judge(messages)
+            if len(messages) <= _LARGEST_REMEMBERED:
+                self._known[messages] = verdict
             if len(self._known) > _MOST_REMEMBERED:
                 del self._known[next(iter(self._known))]
         return verdict

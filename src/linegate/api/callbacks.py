@@ -12,9 +12,12 @@ from linegate.dispatch.receipts import Receipts
 from linegate.line.events import read_events, verify_signature
 from linegate.line.tag import read_tag
 from linegate.metrics import Metrics
+from linegate.postgres.directory import Sender
 from linegate.postgres.dispatching import Arrived
 
 __all__ = ["LineWebhook"]
+
+_REMEMBERED = 10_000
 
 
 class LineWebhook:
@@ -26,14 +29,17 @@ class LineWebhook:
         receipts: Receipts,
         clock: Clock,
         metrics: Metrics,
-        decrypt: Callable[[bytes], bytes],
+        opened: Callable[[str, bytes], str],
     ) -> None:
-        """Find senders in `directory`, hand events to `receipts`."""
+        """Find senders in `directory`, hand events to `receipts`.
+
+        `opened` gives the secret behind a sealed one of a sender, by the sender's name.
+        """
         self._directory = directory
         self._receipts = receipts
         self._clock = clock
         self._metrics = metrics
-        self._decrypt = decrypt
+        self._opened = opened
         self._secrets: dict[bytes, bytes] = {}
 
     async def __call__(self, request: Request) -> Response:
@@ -46,9 +52,7 @@ class LineWebhook:
         now = self._clock.now()
         sender = await self._directory.sender(request.path_params["sender"], now)
         header = request.headers.get("x-line-signature")
-        if sender is None or not verify_signature(
-            self._secret(sender.channel_secret), body, header
-        ):
+        if sender is None or not verify_signature(self._secret(sender), body, header):
             self._metrics.events_refused.labels("signature").inc()
             return problem(401, request.headers.get("accept"))
         events = read_events(body)
@@ -65,11 +69,12 @@ class LineWebhook:
         await self._receipts.take(arrived)
         return Response(status_code=200)
 
-    def _secret(self, encrypted: bytes) -> bytes:
-        """The channel secret; decrypted once for each time it is set."""
-        secret = self._secrets.get(encrypted)
+    def _secret(self, sender: Sender) -> bytes:
+        """The channel secret; opened once for each time it is set."""
+        secret = self._secrets.get(sender.channel_secret)
         if secret is None:
-            if len(self._secrets) > 10_000:
+            if len(self._secrets) >= _REMEMBERED:
                 self._secrets.clear()
-            secret = self._secrets[encrypted] = self._decrypt(encrypted)
+            secret = self._opened(sender.name, sender.channel_secret).encode()
+            self._secrets[sender.channel_secret] = secret
         return secret

@@ -16,14 +16,17 @@ __all__ = [
     "find_account",
     "find_key",
     "find_sender",
+    "find_webhook_secret",
     "hold_sender",
     "insert_account",
     "insert_key",
     "insert_sender",
     "load_senders",
     "next_process_number",
+    "read_installation",
     "resume_sender",
     "set_default_endpoint",
+    "write_installation",
 ]
 
 
@@ -41,7 +44,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A sender as the API needs it; the secret is encrypted."""
+    """A sender as the API needs it; the secret is sealed."""
 
     id: int
     account_id: int
@@ -52,7 +55,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class SenderRow:
-    """A sender as a worker needs it; secret and token are encrypted."""
+    """A sender as a worker needs it; secret and token are sealed."""
 
     id: int
     account_id: int
@@ -70,10 +73,20 @@ async def next_process_number(conn: Connection) -> int:
     return int(await bundled().next_process_number.value(conn))
 
 
-async def insert_account(conn: Connection, name: str, *, now: datetime) -> int | None:
-    """Create an account; None if the name is taken."""
-    id_: int | None = await bundled().insert_account.value(conn, name=name, now=now)
+async def insert_account(
+    conn: Connection, name: str, *, webhook_secret: bytes, now: datetime
+) -> int | None:
+    """Create an account; None if the name is taken. The secret is sealed."""
+    id_: int | None = await bundled().insert_account.value(
+        conn, name=name, webhook_secret=webhook_secret, now=now
+    )
     return id_
+
+
+async def find_webhook_secret(conn: Connection, account_id: int) -> bytes:
+    """The sealed secret that signs an account's reports."""
+    sealed: bytes = await bundled().webhook_secret.value(conn, account_id=account_id)
+    return sealed
 
 
 async def find_account(conn: Connection, name: str) -> int | None:
@@ -205,3 +218,14 @@ async def set_default_endpoint(
         conn, account_id=account_id, url=url, now=now
     )
     return id_
+
+
+async def read_installation(conn: Connection, name: str) -> str | None:
+    """A fact about this installation."""
+    value: str | None = await bundled().read_installation.value(conn, name=name)
+    return value
+
+
+async def write_installation(conn: Connection, name: str, value: str) -> None:
+    """Record a fact about this installation, if it is not recorded yet."""
+    await bundled().write_installation.exec(conn, name=name, value=value)

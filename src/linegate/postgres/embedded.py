@@ -33,6 +33,7 @@ from linegate.postgres.embedded_host import (
     EmbeddedError,
     account_for,
     home_made,
+    processes_in,
     programs_for,
     run,
 )
@@ -43,6 +44,7 @@ __all__ = ["EmbeddedError", "EmbeddedServer", "start"]
 Result = TypeVar("Result")
 
 _START_PATIENCE = timedelta(seconds=300)  # crash recovery of a busy server takes minutes
+_ORPHAN_PATIENCE = timedelta(seconds=60)
 _STOP_SECONDS = 60
 _PORT = 5432  # names the socket file; no TCP port is opened
 _SOCKET_PATH_BYTES = 107  # sun_path of Linux, less its closing zero
@@ -133,6 +135,7 @@ async def start(
         use = _open_lock(cluster.home / "postgres.users")
         fcntl.flock(use, fcntl.LOCK_SH)
         try:
+            await _until_orphans_ended(cluster, clock)
             socket_folder = await _to_the_end(
                 lambda: _bring_up(cluster, runtime_folder, dict(settings or {}))
             )
@@ -288,6 +291,15 @@ def _disown_recycled_process(cluster: _Cluster) -> None:
     stale = cluster.data / "postmaster.pid"
     if stale.exists():
         cluster.shell(f"sed -i '1s/.*/{_NO_SUCH_PROCESS}/' \"$1\"", stale)
+
+
+async def _until_orphans_ended(cluster: _Cluster, clock: Clock) -> None:
+    """After the main process was killed its others end by themselves, but not at once."""
+    last = clock.now() + _ORPHAN_PATIENCE
+    while _running(cluster.data) is None and (orphans := processes_in(cluster.data)):
+        if clock.now() > last:
+            raise EmbeddedError(f"processes {orphans} of a killed server still use {cluster.data}")
+        await clock.sleep_until(clock.now() + timedelta(milliseconds=50))
 
 
 def _socket_folder(cluster: _Cluster, runtime_folder: Path | None) -> Path:

@@ -15,7 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Account", "EmbeddedError", "account_for", "home_made", "programs_for", "run"]
+__all__ = [
+    "Account",
+    "EmbeddedError",
+    "account_for",
+    "home_made",
+    "processes_in",
+    "programs_for",
+    "run",
+]
 
 ACCOUNT = "linegate"
 _FALLBACKS = ("postgres", "nobody")
@@ -126,6 +134,23 @@ def run(
         raise EmbeddedError(f"{command[0]} took longer than {timeout:.0f} s") from error
     except PermissionError as error:
         raise EmbeddedError(f"cannot run {command[0]} as {account.name!r}: {error}") from error
+
+
+def processes_in(folder: Path) -> list[int]:
+    """The live processes whose working directory is `folder`; none where there is no /proc.
+
+    Every process of a server works in its data directory.
+    """
+    if not folder.exists():
+        return []
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").samefile(folder):
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it ended just now, or is another user's, who is not the server's
+    return found
 
 
 def _account(uid: int, *, switch: bool) -> Account:

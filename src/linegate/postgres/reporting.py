@@ -26,10 +26,12 @@ __all__ = [
 
 
 class Endpoint(NamedTuple):
-    """Where reports go, and how many posts in a row it failed."""
+    """Where reports go, what signs them (sealed), and how many posts in a row it failed."""
 
     id: int
     account_id: int
+    account: str
+    webhook_secret: bytes
     url: str
     content_type: str
     failures: int

@@ -20,6 +20,7 @@ CREATE SEQUENCE process_number;
 CREATE TABLE account (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name         text NOT NULL UNIQUE,
+    webhook_secret bytea NOT NULL,         -- sealed; signs every delivery report (Standard Webhooks)
     suspended_at timestamptz,
     created_at   timestamptz NOT NULL
 );
@@ -42,8 +43,8 @@ CREATE TABLE sender (
     account_id     bigint NOT NULL REFERENCES account,
     name           text NOT NULL UNIQUE,
     channel_id     text NOT NULL,
-    channel_secret bytea NOT NULL,          -- encrypted
-    access_token   bytea,                   -- encrypted; NULL: stateless tokens from id and secret
+    channel_secret bytea NOT NULL,          -- sealed by vault.py
+    access_token   bytea,                   -- sealed; NULL: stateless tokens from id and secret
     countries      text[] NOT NULL DEFAULT '{JP,TH,TW}',
     hold           text CHECK (hold IN ('paused', 'unauthorised', 'unreachable', 'forbidden', 'monthly_limit')),
     hold_reason    text,                    -- LINE's words or the operator's

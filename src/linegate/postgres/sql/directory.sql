@@ -6,7 +6,12 @@ SELECT nextval('process_number');
 
 -- name: insert_account :value
 -- Create an account; nothing comes back if the name is taken.
-INSERT INTO account (name, created_at) VALUES (:name, :now) ON CONFLICT DO NOTHING RETURNING id;
+INSERT INTO account (name, webhook_secret, created_at) VALUES (:name, :webhook_secret, :now)
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- name: webhook_secret :value
+-- The sealed secret that signs an account's delivery reports.
+SELECT webhook_secret FROM account WHERE id = :account_id;
 
 -- name: find_account :value
 -- An account's id by its name.

@@ -22,8 +22,9 @@ free AS (
     FOR UPDATE OF endpoint SKIP LOCKED
 )
 UPDATE endpoint SET leased_until = :leased_until
-FROM free WHERE endpoint.id = free.id
-RETURNING endpoint.id, endpoint.account_id, endpoint.url, endpoint.content_type, endpoint.failures;
+FROM free, account WHERE endpoint.id = free.id AND account.id = endpoint.account_id
+RETURNING endpoint.id, endpoint.account_id, account.name, account.webhook_secret, endpoint.url,
+          endpoint.content_type, endpoint.failures;
 
 -- name: keep_endpoint :exec
 -- Go on holding an endpoint.

@@ -1,0 +1,107 @@
+"""`linegate up`: the API in this process, workers and the sandbox as children.
+
+Children hold a pipe from here as their standard input, so that none outlives us, however we end.
+One that dies is started again after a pause.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from linegate.cli.console import CommandError
+from linegate.cli.sandbox import Sandbox, banner, prepare
+from linegate.cli.scrape import own_registry, shared_registry
+from linegate.clock import SystemClock
+from linegate.config import Settings
+from linegate.service import opened_store, serve_api
+
+__all__ = ["run_all"]
+
+_log = structlog.get_logger()
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PAUSES = (0.5, 1, 2, 5, 10)
+_STOP_WITHIN = 20  # seconds
+
+
+async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> None:
+    """Run until cancelled. Raises: CommandError for what cannot be combined."""
+    clock = SystemClock()
+    if sandbox:
+        if settings.host not in _LOOPBACK:
+            raise CommandError("--sandbox listens on loopback only: it hands out an account")
+        settings = replace(settings, webhook_allow_private=True)
+    # Held open here, so that the embedded server runs as long as we do.
+    async with (
+        opened_store(settings, clock, connections=2, application="linegate up") as store,
+        asyncio.TaskGroup() as group,
+    ):
+        prepared: Sandbox | None = None
+        if sandbox:
+            prepared = await prepare(store, settings)
+            settings = replace(settings, line_api_url=prepared.line_url)
+            arguments = ["simulate", "--port", str(prepared.line_port)]
+            group.create_task(_keep("simulator", arguments, settings))
+            await prepared.configure()
+        for number in range(settings.workers):
+            group.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
+
+        def started(url: str) -> None:
+            print(banner(url, prepared), flush=True)
+
+        _, metrics = own_registry()
+        scrape = lambda: shared_registry(metrics_folder)  # noqa: E731
+        group.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
+
+
+async def _keep(name: str, arguments: list[str], settings: Settings) -> None:
+    """Run a child, again and again."""
+    failures = 0
+    while True:
+        started = asyncio.get_running_loop().time()
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "linegate",
+            *arguments,
+            "--until-stdin-closes",
+            stdin=asyncio.subprocess.PIPE,
+            env=_environment(settings),
+            start_new_session=True,  # Ctrl-C is ours: we tell the children in order
+        )
+        try:
+            code = await child.wait()
+        finally:
+            await _stop(child)
+        ran_for = asyncio.get_running_loop().time() - started
+        failures = 0 if ran_for > 60 else failures + 1
+        pause = _PAUSES[min(failures, len(_PAUSES)) - 1] if failures else _PAUSES[0]
+        _log.error("child.ended", child=name, code=code, pause_s=pause)
+        await asyncio.sleep(pause)
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        async with asyncio.timeout(_STOP_WITHIN):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    """What a child is told: our environment, and what the command line changed of it."""
+    changed = {
+        "LINEGATE_HOME": str(settings.home),
+        "LINEGATE_LINE_API_URL": settings.line_api_url,
+        "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1" if settings.webhook_allow_private else "0",
+        "LINEGATE_LOG_LEVEL": settings.log_level,
+    }
+    return {**os.environ, **changed}

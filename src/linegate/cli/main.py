@@ -1,0 +1,27 @@
+"""The command `linegate` and its tree of commands."""
+
+import typer
+
+from linegate.cli import accounts, serve
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="linegate",
+    help="A self-hosted LINE notification gateway.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(serve.up)
+app.command("api")(serve.api)
+app.command("worker")(serve.worker)
+app.command("simulate")(serve.simulate)
+app.add_typer(accounts.account, name="account")
+app.add_typer(accounts.key, name="key")
+app.add_typer(accounts.sender, name="sender")
+app.add_typer(accounts.webhook, name="webhook")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,147 @@
+"""`linegate up --sandbox`: a ready account, sender and key on a simulated LINE."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from linegate.cli.accounts import create_account, create_key, create_sender
+from linegate.config import Settings
+from linegate.domain.keys import digest_of
+from linegate.postgres.directory import find_account, find_key, find_sender
+from linegate.postgres.store import Store
+
+__all__ = ["Sandbox", "banner", "prepare"]
+
+ACCOUNT = "sandbox"
+SENDER = "SANDBOX"
+CHANNEL_ID = "1000000001"
+CHANNEL_SECRET = "5a6d9b0c1e2f48a7b3c4d5e6f7081920"  # noqa: S105 - of the simulator alone
+_PORT = 8090
+_BUBBLE = (
+    '{"type":"BUBBLE","body":{"layout":"VERTICAL","contents":'
+    '[{"type":"TEXT","text":"Your order has shipped","weight":"BOLD"}]}}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What was set up. key: of the account `sandbox`; line_url: of the simulated LINE."""
+
+    key: str
+    line_port: int
+    webhook_url: str
+
+    @property
+    def line_url(self) -> str:
+        """The simulated LINE's base URL."""
+        return f"http://127.0.0.1:{self.line_port}"
+
+    async def configure(self) -> None:
+        """Tell the simulator of its channel, once it listens."""
+        channel = {
+            "channelId": CHANNEL_ID,
+            "channelSecret": CHANNEL_SECRET,
+            "webhookUrl": self.webhook_url,
+        }
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            while True:
+                try:
+                    async with session.post(
+                        f"{self.line_url}/simulator/channels", json=channel
+                    ) as answer:
+                        answer.raise_for_status()
+                        return
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.05)
+
+
+async def prepare(store: Store, settings: Settings) -> Sandbox:
+    """Make account, sender and key if they are missing; the key is kept in the home."""
+    async with store.pool.acquire() as conn:
+        has_account = await find_account(conn, ACCOUNT) is not None
+        has_sender = await find_sender(conn, SENDER) is not None
+    if not has_account:
+        await create_account(store, ACCOUNT)
+    if not has_sender:
+        await create_sender(
+            store,
+            ACCOUNT,
+            SENDER,
+            channel_id=CHANNEL_ID,
+            channel_secret=CHANNEL_SECRET,
+            token=None,
+        )
+    return Sandbox(
+        key=await _key(store, _Kept(settings.home / "sandbox.key")),
+        line_port=_free_port(_PORT),
+        webhook_url=f"http://127.0.0.1:{settings.port}/line/webhook/{SENDER}",
+    )
+
+
+def banner(url: str, sandbox: Sandbox | None) -> str:
+    """What the operator sees when everything runs."""
+    lines = [f"linegate listens on {url}"]
+    if sandbox is not None:
+        lines += [
+            f"  simulated LINE   {sandbox.line_url}",
+            f"  sender           {SENDER}",
+            f"  key              {sandbox.key}",
+            f"  fates by number  {sandbox.line_url}/simulator/fates (docs/reference/sandbox.md)",
+            "",
+            "Send a message:",
+            "",
+            f"  curl -s {url}/line/1/messages -H 'Authorization: App {sandbox.key}' \\",
+            '    -H \'Content-Type: application/json\' -d \'{"messages":[{"sender":"SANDBOX",',
+            '    "destinations":[{"to":"819010000001"}],"content":{"type":"LINE_NOTIFICATION",',
+            '    "altText":"Your order has shipped","contents":',
+            f"    {_BUBBLE}}}}}]}}'",
+            "",
+            "and read its delivery report:",
+            "",
+            f"  curl -s {url}/line/1/reports -H 'Authorization: App {sandbox.key}'",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+class _Kept:
+    """The sandbox's key in a file of the home, for this user alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str | None:
+        return self._path.read_text(encoding="ascii").strip() if self._path.exists() else None
+
+    def write(self, key: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(self._path, flags, 0o600), "w") as file:
+            file.write(key + "\n")
+
+
+async def _key(store: Store, file: _Kept) -> str:
+    kept = file.read()
+    if kept is not None:
+        async with store.pool.acquire() as conn:
+            if await find_key(conn, digest_of(kept)) is not None:
+                return kept
+    made = await create_key(store, ACCOUNT, name="sandbox", scopes=())
+    file.write(made)
+    return made
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port if nobody has it, else any other."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free on 127.0.0.1")

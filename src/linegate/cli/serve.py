@@ -1,0 +1,107 @@
+"""Commands that run linegate: everything at once, or one role."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linegate.cli.console import CommandError, fail, read_settings, run
+from linegate.cli.scrape import own_registry, shared_folder
+from linegate.clock import SystemClock
+from linegate.config import Settings
+from linegate.logs import set_up
+
+__all__ = ["api", "simulate", "up", "worker"]
+
+Config = Annotated[Path | None, typer.Option("--config", help="A TOML file of options.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+_UNTIL_EOF = typer.Option("--until-stdin-closes", hidden=True)
+
+
+def up(
+    host: Host = None,
+    port: Port = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Add a simulated LINE and a ready account.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Run everything: database, API, workers; with --sandbox also a simulated LINE."""
+    settings = read_settings(config, host=host, port=port, workers=workers)
+    _start_logs(settings)
+    with shared_folder() as folder:
+        # After the folder is named: the metrics library looks for it when it is imported.
+        from linegate.cli.fleet import run_all  # noqa: PLC0415
+
+        with contextlib.suppress(asyncio.CancelledError):
+            _guarded(lambda: run(run_all(settings, sandbox=sandbox, metrics_folder=folder)))
+
+
+def api(host: Host = None, port: Port = None, config: Config = None) -> None:
+    """Run the API alone."""
+    settings = read_settings(config, host=host, port=port)
+    _start_logs(settings)
+    from linegate.service import serve_api  # noqa: PLC0415
+
+    registry, metrics = own_registry()
+    work = serve_api(
+        settings, SystemClock(), metrics, scrape=lambda: registry, started=_say_listening
+    )
+    with contextlib.suppress(asyncio.CancelledError):
+        _guarded(lambda: run(work))
+
+
+def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False) -> None:
+    """Run a worker alone: it sends, sweeps and reports."""
+    settings = read_settings(config)
+    _start_logs(settings)
+    from linegate.cli.lone_worker import run_worker  # noqa: PLC0415
+
+    with contextlib.suppress(asyncio.CancelledError):
+        _guarded(lambda: run(run_worker(settings, until_eof=until_eof)))
+
+
+def simulate(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8090,
+    until_eof: Annotated[bool, _UNTIL_EOF] = False,
+) -> None:
+    """Run the simulated LINE Platform alone. docs/reference/sandbox.md says what it does."""
+    from linegate.cli.lone_worker import until_stdin_closes  # noqa: PLC0415
+    from linegate.simulator.app import serve  # noqa: PLC0415
+
+    async def work() -> None:
+        serving = serve(host=host, port=port)
+        await (until_stdin_closes(serving) if until_eof else serving)
+
+    if not until_eof:
+        print(
+            f"simulated LINE on http://{host}:{port}; fates: http://{host}:{port}/simulator/fates"
+        )
+    with contextlib.suppress(asyncio.CancelledError):
+        _guarded(lambda: run(work()))
+
+
+def _start_logs(settings: Settings) -> None:
+    form = settings.log_format
+    if form == "auto":
+        form = "console" if sys.stderr.isatty() else "json"
+    set_up(level=settings.log_level, form=form)
+
+
+def _say_listening(url: str) -> None:
+    print(f"linegate listens on {url}", flush=True)
+
+
+def _guarded(work: Callable[[], None]) -> None:
+    """End with the reason, and without a traceback, for what an operator can mend."""
+    try:
+        work()
+    except (CommandError, RuntimeError, OSError, TimeoutError) as error:
+        fail(str(error) or type(error).__name__)

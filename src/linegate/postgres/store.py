@@ -1,0 +1,90 @@
+"""The database of this installation: embedded or external, migrated, with a pool.
+
+Every process opens it the same way: the first one starts the embedded server, the others join it;
+the first one migrates, the others wait for the lock.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from linegate.clock import Clock
+from linegate.postgres import embedded
+from linegate.postgres.directory import read_installation, write_installation
+from linegate.postgres.migrate import migrate
+from linegate.postgres.partitions import ensure_partitions
+from linegate.postgres.pool import Pool, connect, connect_with_retry
+from linegate.postgres.queries import bundled
+from linegate.vault import Vault, VaultError, kept_key
+
+__all__ = ["Store", "open_store"]
+
+_FINGERPRINT = "secret_key_fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open database, and the vault whose key it knows."""
+
+    dsn: str
+    pool: Pool
+    vault: Vault
+
+
+@asynccontextmanager
+async def open_store(
+    *,
+    home: Path,
+    database_url: str | None,
+    secret_key: str | None,
+    clock: Clock,
+    connections: int = 10,
+    application: str = "linegate",
+) -> AsyncIterator[Store]:
+    """The database while the block lasts.
+
+    Raises: VaultError if the secret key is missing or not this installation's; what migrations and
+            the server raise.
+    """
+    if database_url:
+        if not secret_key:
+            raise VaultError("an external database needs LINEGATE_SECRET_KEY, the same everywhere")
+        async with _opened(database_url, secret_key, clock, connections, application) as store:
+            yield store
+        return
+    server = await embedded.start(home, clock=clock)
+    try:
+        key = secret_key or kept_key(home)
+        async with _opened(server.dsn, key, clock, connections, application) as store:
+            yield store
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def _opened(
+    dsn: str, secret_key: str, clock: Clock, connections: int, application: str
+) -> AsyncIterator[Store]:
+    vault = Vault(secret_key)
+    pool = await connect_with_retry(dsn, clock=clock, size=connections, application=application)
+    try:
+        await _prepare(dsn, vault, clock)
+        yield Store(dsn, pool, vault)
+    finally:
+        await pool.close()
+
+
+async def _prepare(dsn: str, vault: Vault, clock: Clock) -> None:
+    """Migrate, make partitions, and make sure that the key is this installation's."""
+    conn = await connect(dsn, application="linegate migrate")
+    try:
+        await migrate(conn, now=clock.now())
+        await ensure_partitions(conn, now=clock.now())
+        await bundled().check(conn)
+        await write_installation(conn, _FINGERPRINT, vault.fingerprint())
+        known = await read_installation(conn, _FINGERPRINT)
+        if known is None or not vault.recognises(known):
+            raise VaultError("LINEGATE_SECRET_KEY is not the key this database was set up with")
+    finally:
+        await conn.close()

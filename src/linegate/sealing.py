@@ -1,0 +1,15 @@
+"""What each sealed secret is bound to, so that one copied to another row does not open."""
+
+from typing import Literal
+
+__all__ = ["account_context", "sender_context"]
+
+
+def sender_context(name: str, what: Literal["secret", "token"]) -> str:
+    """The place of a sender's channel secret or access token."""
+    return f"sender:{name}:{what}"
+
+
+def account_context(name: str, what: Literal["webhook_secret"]) -> str:
+    """The place of an account's secrets."""
+    return f"account:{name}:{what}"

@@ -1,0 +1,250 @@
+"""The composition root: settings in, a running role out. The only file that knows everything."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from linegate.accept.accept_bulk import Acceptor
+from linegate.api.app import Routes, create_app
+from linegate.api.callbacks import LineWebhook
+from linegate.api.directory import Directory
+from linegate.api.health import Health
+from linegate.api.reports import Reports
+from linegate.api.send import Send
+from linegate.clock import Clock
+from linegate.config import Settings
+from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
+from linegate.dispatch.keeper import LeaseKeeper
+from linegate.dispatch.receipts import Receipts
+from linegate.dispatch.senders import Senders
+from linegate.dispatch.sweeper import Sweeper
+from linegate.domain.decide import Patience
+from linegate.domain.ids import IdMaker
+from linegate.line.client import LineClient, Timeouts
+from linegate.line.tokens import FixedToken, RenewedToken, TokenSource, by_channel_secret
+from linegate.metrics import Metrics
+from linegate.postgres.directory import SenderRow, next_process_number
+from linegate.postgres.store import Store, open_store
+from linegate.postgres.wakeup import Wakeup
+from linegate.report.partitioner import Partitioner
+from linegate.report.puller import Puller
+from linegate.report.pusher import Pusher
+from linegate.report.signer import Signer
+from linegate.sealing import account_context, sender_context
+from linegate.supervisor import Supervisor
+from linegate.webhook.client import WebhookClient
+from linegate.webhook.guard import Guard
+
+__all__ = ["opened_store", "running_worker", "serve_api"]
+
+_log = structlog.get_logger()
+_LINGER = timedelta(milliseconds=4)
+
+
+def opened_store(
+    settings: Settings, clock: Clock, *, connections: int, application: str
+) -> contextlib.AbstractAsyncContextManager[Store]:
+    """The installation's database, as the settings say."""
+    return open_store(
+        home=settings.home,
+        database_url=settings.database_url,
+        secret_key=settings.secret_key,
+        clock=clock,
+        connections=connections,
+        application=application,
+    )
+
+
+async def serve_api(
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    *,
+    scrape: Callable[[], CollectorRegistry],
+    started: Callable[[str], None],
+) -> None:
+    """Serve the API until cancelled; `started` is called with its base URL once it listens."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            opened_store(settings, clock, connections=10, application="linegate api")
+        )
+        app = await _api(stack, store, settings, clock, metrics, scrape)
+        async with _served(app, settings.host, settings.port) as url:
+            _log.info("service.started", role="api", url=url)
+            started(url)
+            await asyncio.get_running_loop().create_future()
+
+
+async def _api(
+    stack: AsyncExitStack,
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    scrape: Callable[[], CollectorRegistry],
+) -> Starlette:
+    async with store.pool.acquire() as conn:
+        ids = IdMaker(await next_process_number(conn))
+    directory = Directory(store.pool, clock)
+    acceptor = Acceptor(store.pool, ids, linger=_LINGER)
+    stack.push_async_callback(acceptor.aclose)
+    receipts = Receipts(store.pool, clock, metrics, linger=_LINGER)
+    stack.push_async_callback(receipts.aclose)
+    routes = Routes(
+        send=Send(
+            directory,
+            acceptor,
+            clock,
+            metrics,
+            body_limit=settings.body_limit,
+            destinations_limit=settings.destinations_limit,
+        ),
+        reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
+        line_webhook=LineWebhook(
+            directory,
+            receipts,
+            clock,
+            metrics,
+            lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
+        ),
+        health=Health(store.pool, directory, clock, scrape, lambda: ()),
+    )
+    return create_app(routes)
+
+
+@asynccontextmanager
+async def running_worker(
+    settings: Settings, clock: Clock, metrics: Metrics
+) -> AsyncIterator[Supervisor]:
+    """A worker's loops, ready; run the supervisor inside of the block."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            opened_store(settings, clock, connections=12, application="linegate worker")
+        )
+        line = await stack.enter_async_context(
+            LineClient(
+                settings.line_api_url,
+                timeouts=Timeouts(total=settings.line_timeout, connect=settings.line_timeout / 2),
+                connections=settings.line_connections,
+            )
+        )
+        client = await stack.enter_async_context(
+            WebhookClient(Guard(allow_private=settings.webhook_allow_private))
+        )
+        supervisor = Supervisor(clock)
+        wakeup = Wakeup(store.dsn, clock=clock)
+        await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
+        _add_report(supervisor, wakeup, store, client, clock, metrics)
+        listening = asyncio.create_task(wakeup.run())
+        stack.callback(listening.cancel)
+        yield supervisor
+
+
+async def _add_dispatch(
+    supervisor: Supervisor,
+    wakeup: Wakeup,
+    store: Store,
+    line: LineClient,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+) -> None:
+    patience = Patience(
+        resend_after=settings.resend_unknown_after, resend_limit=settings.resend_unknown_limit
+    )
+    senders = Senders(store.pool, clock, metrics, _token_source(store, line, clock))
+    await senders.run_once()
+    dispatcher = Dispatcher(
+        store.pool,
+        clock,
+        senders,
+        line,
+        metrics,
+        DispatchOptions(patience, in_flight=settings.in_flight, lease_for=settings.lease_for),
+    )
+    supervisor.add(dispatcher, waker=wakeup.bell("linegate_due"))
+    supervisor.add(LeaseKeeper(dispatcher, every=settings.lease_for / 3))
+    supervisor.add(senders)
+    supervisor.add(Sweeper(store.pool, clock, patience, metrics))
+
+
+def _add_report(
+    supervisor: Supervisor,
+    wakeup: Wakeup,
+    store: Store,
+    client: WebhookClient,
+    clock: Clock,
+    metrics: Metrics,
+) -> None:
+    signer = Signer(
+        lambda name, sealed: store.vault.open(
+            sealed, context=account_context(name, "webhook_secret")
+        )
+    )
+    pusher = Pusher(store.pool, clock, client, signer, metrics)
+    supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
+    supervisor.add(Partitioner(store.pool, clock))
+
+
+def _token_source(
+    store: Store, line: LineClient, clock: Clock
+) -> Callable[[SenderRow], TokenSource]:
+    def source(row: SenderRow) -> TokenSource:
+        if row.access_token is not None:
+            context = sender_context(row.name, "token")
+            return FixedToken(store.vault.open(row.access_token, context=context))
+        secret = store.vault.open(row.channel_secret, context=sender_context(row.name, "secret"))
+        issue = by_channel_secret(line, channel_id=row.channel_id, channel_secret=secret)
+        return RenewedToken(issue, clock)
+
+    return source
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the command decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+    """The application on a port while the block lasts; gives its base URL."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if serving.done():
+                raise RuntimeError(f"cannot listen on {host}:{port}: is the port taken?")
+            await asyncio.sleep(0.01)  # uvicorn offers nothing to wait for
+        yield _url(host, _bound_ports(server)[0])
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def _bound_ports(server: uvicorn.Server) -> Sequence[int]:
+    return [sock.getsockname()[1] for each in server.servers for sock in each.sockets]
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -473,6 +473,17 @@ async def test_proxies_of_the_environment_are_not_used(
     assert proxy.connections == 0
 
 
+async def test_a_sandbox_needs_no_trusted_certificates_but_line_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    async with serving(answering()) as line:
+        assert (await push_once(line.url)).kind is K.ACCEPTED
+    with pytest.raises(ValueError, match="builder"):
+        LineClient("https://api.line.me")
+
+
 def test_a_connect_time_out_past_the_total_one_is_refused() -> None:
     with pytest.raises(ValueError, match="connect"):
         Timeouts(total=timedelta(seconds=5), connect=timedelta(seconds=5))

@@ -130,6 +130,14 @@ def test_what_line_refuses_is_refused_where_it_is(
     assert details_of(flex(container)) == [(place, text)]
 
 
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [("HTTPS://example.com", True), ("https://", False), ("https://e.com/a b", False)],
+)
+def test_a_picture_needs_a_https_address(url: str, taken: bool) -> None:
+    assert (problem_of(flex(bubble({"type": "image", "url": url}))) is None) is taken
+
+
 def test_every_fault_of_a_bubble_is_reported() -> None:
     faulty = bubble({**TEXT, "size": "huge"}, {"type": "span", "text": "x"})
     assert len(details_of(flex(faulty))) == 2

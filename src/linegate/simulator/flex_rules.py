@@ -12,7 +12,7 @@ import msgspec
 
 from linegate.simulator.answers import Detail
 from linegate.simulator.flex_values import bad_colours, bad_values
-from linegate.simulator.line_actions import action_problems
+from linegate.simulator.line_actions import action_problems, has_scheme
 
 __all__ = ["flex_problems"]
 
@@ -32,6 +32,7 @@ _MAY_HOLD = {
     "baseline": frozenset(("icon", "text", "filler")),
 }
 _HEROES = frozenset(("box", "image", "video"))
+_PICTURE_SCHEMES = frozenset(("https",))
 _URLS = {"image": ("url",), "icon": ("url",), "video": ("url", "previewUrl")}
 
 Component = dict[str, Any]
@@ -126,6 +127,6 @@ def _text(text: Component, path: str) -> list[Detail]:
 
 
 def _url(url: str, path: str) -> list[Detail]:
-    if not url.startswith("https://"):
+    if not has_scheme(url, _PICTURE_SCHEMES):
         return [Detail("invalid uri scheme", path)]
     return [] if len(url) <= _LONGEST_URL else [Detail("must be shorter than 2001", path)]

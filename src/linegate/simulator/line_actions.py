@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from linegate.simulator.answers import Detail
 
-__all__ = ["action_problems", "clusters"]
+__all__ = ["action_problems", "clusters", "has_scheme"]
 
 _LONGEST_LABEL = 40
 _LONGEST_URI = 1000
@@ -56,21 +56,23 @@ def _uri_problems(action: dict[str, Any], path: str) -> list[Detail]:
     for name, uri in uris.items():
         if not uri:
             continue
-        if not _has_scheme(uri):
+        if not has_scheme(uri, _SCHEMES):
             found.append(Detail("invalid uri scheme", f"{path}/{name}"))
         elif len(uri) > _LONGEST_URI:
             found.append(Detail(f"must be shorter than {_LONGEST_URI + 1}", f"{path}/{name}"))
     return found
 
 
-def _has_scheme(uri: str) -> bool:
+def has_scheme(uri: str, schemes: frozenset[str]) -> bool:
+    """Whether a URI begins with one of these schemes, goes somewhere and has no blanks."""
     try:
         parts = urlsplit(uri)
     except ValueError:
         return False
     if any(character.isspace() for character in uri):
         return False
-    return parts.scheme in _SCHEMES and bool(parts.netloc or parts.path)
+    somewhere = parts.hostname if parts.scheme in ("http", "https") else parts.netloc or parts.path
+    return parts.scheme in schemes and bool(somewhere)
 
 
 def clusters(text: str) -> int:

@@ -14,8 +14,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from certificates import make_certificates
-from fault_server import Behaviour, Connection, answering, serving
 
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.line.client import (
@@ -26,6 +24,8 @@ from linegate.line.client import (
     Timeouts,
     WebhookEndpoint,
 )
+from support.certificates import make_certificates
+from support.fault_server import Behaviour, Connection, answering, serving
 
 HASH = "d41e0ad70dddfeb68f149ad6fc61574b9c5780ab7bcb2fba5517771ffbb2409c"
 TAG = "linegate-0123456789abcdef-01"
@@ -33,7 +33,7 @@ FLEX = b'{"type":"flex","altText":"a","contents":{}}'
 TEMPLATE = b'{"templateKey":"k","body":{"items":[]}}'
 K = OutcomeKind
 
-# Short enough for a quick test; what must be early and what late is kept.
+# For what never comes; everything that does come is waited for as long as in the field.
 QUICK = Timeouts(total=timedelta(seconds=0.6), connect=timedelta(seconds=0.3))
 
 
@@ -47,8 +47,10 @@ async def push(client: LineClient, *, templated: bool = False, token: str = "wor
     )
 
 
-async def push_once(url: str, *, ca_pem: bytes | None = None) -> Outcome:
-    async with LineClient(url, timeouts=QUICK, ca_pem=ca_pem) as client:
+async def push_once(
+    url: str, *, timeouts: Timeouts | None = None, ca_pem: bytes | None = None
+) -> Outcome:
+    async with LineClient(url, timeouts=timeouts, ca_pem=ca_pem) as client:
         return await push(client)
 
 
@@ -114,7 +116,7 @@ async def test_a_token_that_no_header_can_hold_sends_nothing(token: str) -> None
 
 
 async def test_a_name_that_does_not_resolve_is_unsent() -> None:
-    assert (await push_once("http://no-such-host.invalid")).kind is K.UNSENT
+    assert (await push_once("http://no-such-host.invalid", timeouts=QUICK)).kind is K.UNSENT
 
 
 async def test_a_refused_connection_is_unsent() -> None:
@@ -143,7 +145,7 @@ def a_listener_that_takes_no_more() -> Iterator[str]:
 
 async def test_a_connection_not_made_in_time_is_unsent() -> None:
     with a_listener_that_takes_no_more() as url:
-        assert (await push_once(url)).kind is K.UNSENT
+        assert (await push_once(url, timeouts=QUICK)).kind is K.UNSENT
 
 
 async def silent(connection: Connection) -> None:
@@ -162,7 +164,7 @@ async def leave(connection: Connection) -> None:
 @pytest.mark.parametrize("behave", [silent, plain_text, leave])
 async def test_a_tls_handshake_that_fails_is_unsent(behave: Behaviour) -> None:
     async with serving(behave) as line:
-        outcome = await push_once(line.url.replace("http:", "https:"))
+        outcome = await push_once(line.url.replace("http:", "https:"), timeouts=QUICK)
     assert outcome.kind is K.UNSENT
 
 
@@ -253,7 +255,7 @@ async def test_a_request_that_arrived_without_an_answer_is_unknown_and_sent_once
     behave: Behaviour,
 ) -> None:
     async with serving(behave) as line:
-        outcome = await push_once(line.url)
+        outcome = await push_once(line.url, timeouts=QUICK)
     assert (outcome.kind, outcome.error, outcome.code) == (K.UNKNOWN, 7051, 0)
     assert len(line.requests) == 1
 
@@ -298,7 +300,7 @@ def cut_answer(code: int, *, stay: bool) -> Behaviour:
 @pytest.mark.parametrize(("code", "kind"), [(200, K.ACCEPTED), (422, K.REFUSED), (429, K.SLOWED)])
 async def test_a_cut_body_changes_nothing(code: int, kind: OutcomeKind, stay: bool) -> None:
     async with serving(cut_answer(code, stay=stay)) as line:
-        outcome = await push_once(line.url)
+        outcome = await push_once(line.url, timeouts=QUICK)
     assert (outcome.kind, outcome.code, outcome.request_id) == (kind, code, "r-2")
     assert len(line.requests) == 1
 
@@ -314,7 +316,7 @@ async def drip(connection: Connection) -> None:
 
 async def test_a_slow_body_ends_with_the_total_time_out() -> None:
     async with serving(drip) as line, asyncio.timeout(5):
-        outcome = await push_once(line.url)
+        outcome = await push_once(line.url, timeouts=QUICK)
     assert outcome.kind is K.ACCEPTED
 
 

@@ -1,10 +1,9 @@
 """Tokens: one request however many ask, renewed early, and failures that do not flood LINE."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from fault_server import Behaviour, Connection, answering, serving
 
 from linegate.domain.outcome import OutcomeKind
 from linegate.line.client import IssuedToken, LineClient
@@ -15,24 +14,12 @@ from linegate.line.tokens import (
     TokenFault,
     by_channel_secret,
 )
+from support.clock import FakeClock
+from support.fault_server import Behaviour, Connection, answering, serving
 
-START = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
 LIFE = timedelta(minutes=15)
 DOWN = TokenFailure(TokenFault.UNREACHABLE, 500, "fault")
 WRONG = TokenFailure(TokenFault.BAD_CREDENTIALS, 400, "invalid_client")
-
-
-class HandClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> datetime:
-        return self.at
-
-    async def sleep_until(self, at: datetime) -> None:
-        self.at = max(self.at, at)
 
 
 class Issuer:
@@ -53,17 +40,17 @@ class Issuer:
         return answer
 
 
-def a_source() -> tuple[RenewedToken, Issuer, HandClock]:
-    issuer, clock = Issuer(), HandClock()
+def a_source() -> tuple[RenewedToken, Issuer, FakeClock]:
+    issuer, clock = Issuer(), FakeClock()
     return RenewedToken(issuer, clock), issuer, clock
 
 
 async def test_a_token_is_used_until_a_minute_before_its_end() -> None:
     source, issuer, clock = a_source()
     assert await source.token() == "t1"
-    clock.at = START + timedelta(minutes=14) - timedelta(seconds=1)
+    await clock.advance(timedelta(minutes=14) - timedelta(seconds=1))
     assert (await source.token(), issuer.asked) == ("t1", 1)
-    clock.at = START + timedelta(minutes=14)
+    await clock.advance(timedelta(seconds=1))
     assert (await source.token(), issuer.asked) == ("t2", 2)
 
 
@@ -91,7 +78,7 @@ async def test_a_crowd_before_a_failure_asks_once_too() -> None:
 async def test_nobody_waits_while_the_old_token_still_holds() -> None:
     source, issuer, clock = a_source()
     await source.token()
-    clock.at = START + timedelta(minutes=14, seconds=30)
+    await clock.advance(timedelta(minutes=14, seconds=30))
     issuer.go.clear()
     issuer.asking.clear()
     renewing = asyncio.create_task(source.token())
@@ -106,9 +93,9 @@ async def test_the_old_token_is_used_to_its_end_while_line_gives_no_new_one() ->
     source, issuer, clock = a_source()
     await source.token()
     issuer.fails = DOWN
-    clock.at = START + timedelta(minutes=14)
+    await clock.advance(timedelta(minutes=14))
     assert await source.token() == "t1"
-    clock.at = START + LIFE
+    await clock.advance(timedelta(minutes=1))
     assert await source.token() == DOWN
 
 
@@ -117,17 +104,17 @@ async def test_a_failure_is_remembered_for_a_second_then_longer_up_to_a_minute()
     issuer.fails = DOWN
     pauses = []
     for _ in range(8):
-        asked, since = issuer.asked, clock.at
+        asked, since = issuer.asked, clock.now()
         assert await source.token() == DOWN
         assert issuer.asked == asked + 1
         while issuer.asked == asked + 1:
-            clock.at += timedelta(seconds=1)
-            if clock.at - since > timedelta(minutes=2):
+            await clock.advance(timedelta(seconds=1))
+            if clock.now() - since > timedelta(minutes=2):
                 pytest.fail("never asked again")
             await source.token()
-        pauses.append((clock.at - since).total_seconds())
+        pauses.append((clock.now() - since).total_seconds())
         # The last try above opened the next pause: step over it.
-        clock.at += timedelta(seconds=60)
+        await clock.advance(timedelta(seconds=60))
     assert pauses == [1, 4, 16, 60, 60, 60, 60, 60]
 
 
@@ -135,7 +122,7 @@ async def test_a_success_forgets_the_failures() -> None:
     source, issuer, clock = a_source()
     issuer.fails = WRONG
     assert await source.token() == WRONG
-    clock.at += timedelta(seconds=1)
+    await clock.advance(timedelta(seconds=1))
     issuer.fails = None
     assert await source.token() == "t2"
 
@@ -156,7 +143,7 @@ async def test_a_cancelled_asker_does_not_take_the_others_along() -> None:
 async def test_a_refused_token_is_renewed_once_for_all_who_held_it() -> None:
     source, issuer, clock = a_source()
     await source.token()
-    clock.at += timedelta(minutes=1)
+    await clock.advance(timedelta(minutes=1))
     renewed = await asyncio.gather(*(source.renew("t1") for _ in range(256)))
     assert set(renewed) == {"t2"}
     assert (await source.token(), issuer.asked) == ("t2", 2)
@@ -165,18 +152,18 @@ async def test_a_refused_token_is_renewed_once_for_all_who_held_it() -> None:
 async def test_a_token_refused_right_after_its_issue_is_not_replaced() -> None:
     source, issuer, clock = a_source()
     await source.token()
-    clock.at += timedelta(seconds=9)
+    await clock.advance(timedelta(seconds=9))
     refused = await source.renew("t1")
     assert isinstance(refused, TokenFailure)
     assert (refused.fault, issuer.asked) == (TokenFault.BAD_CREDENTIALS, 1)
-    clock.at += timedelta(seconds=1)
+    await clock.advance(timedelta(seconds=1))
     assert await source.renew("t1") == "t2"
 
 
 async def test_a_refused_token_is_not_given_out_again_when_no_new_one_comes() -> None:
     source, issuer, clock = a_source()
     await source.token()
-    clock.at += timedelta(minutes=1)
+    await clock.advance(timedelta(minutes=1))
     issuer.fails = DOWN
     assert await source.renew("t1") == DOWN
     assert await source.token() == DOWN

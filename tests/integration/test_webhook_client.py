@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from certificates import make_certificates
-from fault_server import Behaviour, Connection, answering, serving
 
 from linegate.webhook.client import PushKind, PushOutcome, WebhookClient, WebhookTimeouts
 from linegate.webhook.guard import Guard, is_public
+from support.certificates import make_certificates
+from support.fault_server import Behaviour, Connection, answering, serving
 
 OPEN = Guard(allow_private=True)
 QUICK = WebhookTimeouts(connect=timedelta(seconds=0.3), total=timedelta(seconds=0.6))
@@ -24,8 +24,10 @@ async def post(client: WebhookClient, url: str) -> PushOutcome:
     )
 
 
-async def post_once(url: str, *, guard: Guard = OPEN) -> PushOutcome:
-    async with WebhookClient(guard, timeouts=QUICK) as client:
+async def post_once(
+    url: str, *, guard: Guard = OPEN, timeouts: WebhookTimeouts | None = None
+) -> PushOutcome:
+    async with WebhookClient(guard, timeouts=timeouts) as client:
         return await post(client, url)
 
 
@@ -128,7 +130,7 @@ async def long_header(connection: Connection) -> None:
 )
 async def test_no_answer_is_a_failure_sent_once(behave: Behaviour, detail: str) -> None:
     async with serving(behave) as receiver:
-        assert await post_once(receiver.url) == PushOutcome(K.FAILED, detail=detail)
+        assert await post_once(receiver.url, timeouts=QUICK) == PushOutcome(K.FAILED, detail=detail)
     assert len(receiver.requests) == 1
 
 
@@ -139,8 +141,21 @@ async def test_a_refused_connection_is_a_failure() -> None:
     assert outcome == PushOutcome(K.FAILED, detail="no connection")
 
 
+class NoName(AbstractResolver):
+    """Knows no name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        raise OSError(f"{host} is not known")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 async def test_a_name_that_does_not_resolve_is_a_failure() -> None:
-    outcome = await post_once("http://no-such-host.invalid/")
+    async with WebhookClient(OPEN, resolver=NoName()) as client:
+        outcome = await post(client, "http://receiver.test/")
     assert outcome == PushOutcome(K.FAILED, detail="the name could not be resolved")
 
 
@@ -150,7 +165,7 @@ async def silent(connection: Connection) -> None:
 
 async def test_a_tls_handshake_that_never_ends_is_cut_off() -> None:
     async with serving(silent) as receiver:
-        outcome = await post_once(receiver.url.replace("http:", "https:"))
+        outcome = await post_once(receiver.url.replace("http:", "https:"), timeouts=QUICK)
     assert outcome.kind is K.FAILED
     assert receiver.requests == []
 
@@ -184,9 +199,12 @@ async def test_a_body_without_end_changes_nothing_and_is_left(behave: Behaviour)
     assert outcome == PushOutcome(K.TAKEN, 200)
 
 
-@pytest.mark.parametrize("url", ["", "ftp://h/", "http://" + "a" * 300 + "/", "http://a..b/"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://h/", "http://" + "a" * 300 + "/", "http://a..b/"],
+)
 async def test_a_url_that_cannot_be_called_is_a_failure(url: str) -> None:
-    assert (await post_once(url)).kind is K.FAILED
+    assert (await post_once(url, timeouts=QUICK)).kind is K.FAILED
 
 
 async def test_a_header_that_cannot_be_written_is_a_failure() -> None:
@@ -249,7 +267,7 @@ async def test_every_way_to_write_this_machine_is_refused(host: str) -> None:
 async def test_numbers_that_only_look_like_a_name_are_never_called(host: str) -> None:
     async with serving(answering()) as receiver:
         url = receiver.url.replace("127.0.0.1", host)
-        outcome = await post_once(url, guard=guard_for(url))
+        outcome = await post_once(url, guard=guard_for(url), timeouts=QUICK)
     assert (outcome.kind, outcome.code) == (K.FAILED, 0)
     assert receiver.connections == 0
 
@@ -285,7 +303,7 @@ async def test_a_name_is_judged_by_what_it_resolves_to_at_the_connection() -> No
         url = receiver.url.replace("127.0.0.1", "rebound.test")
         # A check ahead of the request would have seen this public address and passed.
         (checked,) = await names.resolve("rebound.test")
-        async with WebhookClient(guard_for(url), timeouts=QUICK, resolver=names) as client:
+        async with WebhookClient(guard_for(url), resolver=names) as client:
             outcome = await post(client, url)
     assert (is_public(checked["host"]), names.left) == (True, [])
     assert outcome == NOT_PUBLIC
@@ -296,6 +314,6 @@ async def test_a_name_may_lead_to_this_machine_where_the_operator_allows_it() ->
     names = ChangingName("127.0.0.1")
     async with serving(answering()) as receiver:
         url = receiver.url.replace("127.0.0.1", "rebound.test")
-        async with WebhookClient(OPEN, timeouts=QUICK, resolver=names) as client:
+        async with WebhookClient(OPEN, resolver=names) as client:
             outcome = await post(client, url)
     assert outcome.kind is K.TAKEN

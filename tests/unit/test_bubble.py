@@ -12,20 +12,7 @@ KEYWORDS = ["none", "xs", "sm", "md", "lg", "xl", "xxl"]
 SIZES = ["xxs", "xs", "sm", "md", "lg", "xl", "xxl", "3xl", "4xl", "5xl"]
 PIXELS = ["0px", "14px", "0.3px", "120.25px"]
 PERCENT = ["80%", "0%", "33.3%"]
-NEVER = [
-    "",
-    "14",
-    "px",
-    "-1px",
-    ".5px",
-    "1.px",
-    "14 px",
-    "14PX",
-    "14px\n",
-    "MD",
-    "huge",
-    "\u0661px",
-]
+NEVER = ["", "14", "px", "-1px", ".5px", "1.px", "14 px", "14PX", "14px\n", "MD", "\u0661px"]
 
 
 def is_taken(component: dict[str, Any]) -> bool:

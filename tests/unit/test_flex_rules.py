@@ -42,25 +42,25 @@ def test_bubble_without_blocks_is_only_a_warning() -> None:
 @pytest.mark.parametrize("layout", ["HORIZONTAL", "VERTICAL", "BASELINE"])
 def test_span_belongs_into_a_text_and_into_no_box(layout: str) -> None:
     found = violations(a_bubble(a_box(SPAN, layout=layout)))
-    assert [v.property for v in found] == ["c.body.contents[0].contents[0]"]
+    assert [v.property for v in found] == ["c.body.contents[0].contents[0].type"]
     assert "contents of a TEXT" in found[0].violation
 
 
 @pytest.mark.parametrize("layout", ["HORIZONTAL", "VERTICAL"])
 def test_icon_stands_in_baseline_boxes_only(layout: str) -> None:
-    assert places(a_bubble(a_box(ICON, layout=layout))) == ["c.body.contents[0].contents[0]"]
+    assert places(a_bubble(a_box(ICON, layout=layout))) == ["c.body.contents[0].contents[0].type"]
     assert places(a_bubble(a_box(ICON, layout="BASELINE"))) == []
 
 
 @pytest.mark.parametrize("child", [a_button(), IMAGE, SEPARATOR, a_box()])
 def test_baseline_box_takes_icons_and_texts_only(child: Any) -> None:
     box = a_box(ICON, child, a_text(), layout="BASELINE")
-    assert places(a_bubble(box)) == ["c.body.contents[0].contents[1]"]
+    assert places(a_bubble(box)) == ["c.body.contents[0].contents[1].type"]
 
 
 @pytest.mark.parametrize("text", [{}, {"text": ""}, {"contents": []}, {"text": "", "contents": []}])
 def test_text_needs_a_text_or_spans(text: Any) -> None:
-    assert places(a_bubble({"type": "TEXT", **text})) == ["c.body.contents[0]"]
+    assert places(a_bubble({"type": "TEXT", **text})) == ["c.body.contents[0].text"]
 
 
 def test_button_needs_a_label() -> None:
@@ -146,10 +146,10 @@ def test_bubble_is_limited_in_bytes_as_line_gets_it(over: int, expected: list[st
 def test_all_violations_are_told_not_the_first() -> None:
     bubble = a_bubble(SPAN, a_button(""), {"type": "TEXT"}, a_box(IMAGE, layout="BASELINE"))
     assert places(bubble) == [
-        "c.body.contents[0]",
+        "c.body.contents[0].type",
         "c.body.contents[1].action.label",
-        "c.body.contents[2]",
-        "c.body.contents[3].contents[0]",
+        "c.body.contents[2].text",
+        "c.body.contents[3].contents[0].type",
     ]
 
 

@@ -145,13 +145,13 @@ def _cleaned_text(text: str, path: str, found: list[Violation]) -> str:
 def _cleaned_object(
     value: dict[str, Any], path: str, level: int, found: list[Violation]
 ) -> dict[str, Any]:
-    # A placeholder is not a property: null is no text for it.
+    # A placeholder is not a property: null is no text for it. A type, if given, must be one.
     keeps_null = path.endswith(".placeholders")
     cleaned: dict[str, Any] = {}
     for name, inner in value.items():
         if reason := _unstorable(name):
             found.append(Violation(path or _ROOT, f"has a name that {reason}"))
-        elif inner is not None or keeps_null:
+        elif inner is not None or keeps_null or name == "type":
             place = f"{path}.{name}" if path else name
             cleaned[name] = _cleaned(inner, place, level + 1, found)
     return cleaned

@@ -84,6 +84,8 @@ def _mend(tree: Any, error: StructureError) -> None:
         return
     parent, last = _parent(tree, error.steps), error.steps[-1]
     if isinstance(parent, dict) and isinstance(last, str):
+        if _takes_partners(tree, error.steps, parent):
+            return
         if error.absent:
             parent[last] = copy.deepcopy(_stand_in(error.steps, parent))
         else:
@@ -91,6 +93,23 @@ def _mend(tree: Any, error: StructureError) -> None:
     elif isinstance(parent, list) and isinstance(last, int):
         # Elements keep their index; an empty object is filled in the next round.
         parent[last] = "MONDAY" if "days" in error.steps else {}
+
+
+def _takes_partners(tree: Any, steps: tuple[Step, ...], parent: dict[str, Any]) -> bool:
+    """Mend what a rule judges together, so that the sound half is not blamed for the broken one."""
+    if steps[-1] in ("text", "contents") and parent.get("type") == "TEXT":
+        parent["text"] = "-"
+        parent.pop("contents", None)
+        return True
+    if "from" in steps or "to" in steps:
+        at = next(index for index, step in enumerate(steps) if step in ("from", "to"))
+        window = _parent(tree, steps[: at + 1])
+        # A destination's `to` has no partner.
+        if steps[at - 1] == "deliveryTimeWindow" and isinstance(window, dict):
+            window.pop("from", None)
+            window.pop("to", None)
+            return True
+    return False
 
 
 def _parent(tree: Any, steps: tuple[Step, ...]) -> Any:

@@ -109,12 +109,13 @@ def _check_window(window: DeliveryTimeWindow, path: str, found: list[Violation])
     """Both ends or neither, an hour apart at least; `to` before `from` wraps past midnight."""
     start, end = window.from_, window.to
     if (start is None) != (end is None):
-        found.append(Violation(path, "must have both from and to, or neither"))
+        name, other = ("from", "to") if start is None else ("to", "from")
+        found.append(Violation(f"{path}.{name}", f"must be given together with {other}"))
     elif start is not None and end is not None:
         minutes = (end.hour - start.hour) * 60 + end.minute - start.minute
         if minutes % (24 * 60) < _SHORTEST_WINDOW:
-            reason = "must have at least one hour between from and to"
-            found.append(Violation(path, reason))
+            reason = "must be at least one hour after from (past midnight if it is earlier)"
+            found.append(Violation(f"{path}.to", reason))
     if window.time_zone is not None and not _is_zone(window.time_zone):
         reason = f"must be an IANA time zone like Asia/Tokyo, or {RECIPIENT}"
         found.append(Violation(f"{path}.timeZone", reason))

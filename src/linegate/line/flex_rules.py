@@ -145,7 +145,7 @@ def _check_box(box: Box, path: str, level: int, found: list[Violation]) -> None:
         place = f"{path}.contents[{index}]"
         kind = component.__class__
         if kind not in allowed:
-            found.append(Violation(place, _misplaced(kind, box.layout)))
+            found.append(Violation(f"{place}.type", _misplaced(kind, box.layout)))
         if kind is Text:
             _check_text(component, place, found)  # type: ignore[arg-type]
         elif kind is Box:
@@ -165,7 +165,8 @@ def _misplaced(kind: type, layout: str) -> str:
 
 def _check_text(text: Text, path: str, found: list[Violation]) -> None:
     if text.text is None and text.contents is None:
-        found.append(Violation(path, "must have a text that is not empty, or contents with a SPAN"))
+        reason = "must not be empty where contents has no SPAN"
+        found.append(Violation(f"{path}.text", reason))
     if text.action is not None:
         _check_action(text.action, f"{path}.action", found)
 

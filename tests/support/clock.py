@@ -17,6 +17,7 @@ class FakeClock:
         self._now = start
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
         self._count = 0
+        self._slept = asyncio.Event()
 
     def now(self) -> datetime:
         """The present instant of this clock: aware, UTC."""
@@ -30,6 +31,7 @@ class FakeClock:
         woken = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._sleepers, (at, self._count, woken))
+        self._slept.set()
         await woken
 
     async def advance(self, by: timedelta) -> None:
@@ -53,6 +55,12 @@ class FakeClock:
         """Let every task that is ready run until it waits for something."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+
+    async def until_somebody_sleeps(self) -> None:
+        """Return when a task sleeps on this clock: for work that does I/O before it rests."""
+        while self.next_wake_up is None:
+            self._slept.clear()
+            await asyncio.wait_for(self._slept.wait(), timeout=30.0)
 
     @property
     def next_wake_up(self) -> datetime | None:

@@ -171,6 +171,7 @@ def _bring_up(cluster: _Cluster, runtime_folder: Path | None, settings: dict[str
     if running is not None:
         _shut_down(cluster)
     socket_folder = _socket_folder(cluster, runtime_folder)
+    _disown_recycled_process(cluster, socket_folder)
     cluster.shell('cat > "$1/pg_hba.conf"', cluster.data, text=ACCESS_RULES)
     cluster.shell('cat > "$1/pg_ident.conf"', cluster.data, text=user_map(cluster.account.name))
     _launch(cluster, {**server_settings(socket_folder), **settings})
@@ -211,7 +212,6 @@ def _initialise(cluster: _Cluster) -> None:
 
 
 def _launch(cluster: _Cluster, settings: Mapping[str, str]) -> None:
-    _disown_recycled_process(cluster)
     report = cluster.base / "log" / "startup.log"
     cluster.shell('rm -f "$1"', report)
     options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
@@ -224,8 +224,9 @@ def _launch(cluster: _Cluster, settings: Mapping[str, str]) -> None:
             timeout=seconds + 30.0,
         )
     except EmbeddedError as error:
-        said = run(cluster.account, ["/usr/bin/tail", "-n", "15", str(report)]).stdout
-        raise EmbeddedError(f"{error}\n{said}See also the files in {report.parent}") from error
+        newest = 'cd "$0" && tail -q -n 8 $(ls -t *.log | head -n 2)'
+        said = run(cluster.account, ["/bin/sh", "-c", newest, str(report.parent)]).stdout
+        raise EmbeddedError(f"{error}\n{said}The files are in {report.parent}") from error
 
 
 def _shut_down(cluster: _Cluster) -> None:
@@ -282,15 +283,16 @@ def _is_server_of(data: Path, process: int) -> bool:
         return not Path("/proc/self").exists()
 
 
-def _disown_recycled_process(cluster: _Cluster) -> None:
-    """Let the server start although its stale pid file names some other live process.
+def _disown_recycled_process(cluster: _Cluster, socket_folder: Path) -> None:
+    """Let the server start although its stale lock files name some other live process.
 
-    Common after a container was restarted. The file keeps its other lines, by which the server
-    makes sure that no orphan of its former self is still at work.
+    Common after a container was restarted, or where nobody reaps the dead. postmaster.pid keeps
+    its other lines, by which the server makes sure that no orphan of its former self is at work.
     """
     stale = cluster.data / "postmaster.pid"
     if stale.exists():
         cluster.shell(f"sed -i '1s/.*/{_NO_SUCH_PROCESS}/' \"$1\"", stale)
+    cluster.shell('rm -f "$1" "$1.lock"', socket_folder / f".s.PGSQL.{_PORT}")
 
 
 async def _until_orphans_ended(cluster: _Cluster, clock: Clock) -> None:

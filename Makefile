@@ -1,0 +1,63 @@
+# linegate: `make help` lists what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made-from-lock
+
+.PHONY: help setup demo test check fmt lint types layers unit integration bench lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv with everything, from the lock file
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "linegate needs Python 3.11 or newer as $(PYTHON); set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv: on Debian, apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## From nothing to delivered messages and their reports, against the sandbox
+	$(BIN)/python demo/run.py
+
+test: setup check ## Set up, then every check and the whole test suite
+	$(BIN)/pytest
+
+check: fmt-check lint types layers ## Formatter, linter, types, import rules
+
+.PHONY: fmt-check
+fmt-check: setup
+	$(BIN)/ruff format --check src tests demo bench
+
+fmt: setup ## Format the code
+	$(BIN)/ruff format src tests demo bench
+	$(BIN)/ruff check --fix src tests demo bench
+
+lint: setup
+	$(BIN)/ruff check src tests demo bench
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports
+
+unit: setup ## The tests without sockets and databases
+	$(BIN)/pytest tests/unit
+
+integration: setup ## The tests on a real PostgreSQL and real HTTP
+	$(BIN)/pytest tests/integration tests/acceptance
+
+bench: setup ## The whole path on this machine: messages a second, CPU per message by process
+	$(BIN)/python bench/whole_path.py
+
+lock: ## Make the lock files anew (needs uv)
+	requirements/lock.sh
+
+clean: ## Remove what was made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+-- Templates, sessions, key rules, idempotency, relay (issue: the whole request contract).

@@ -1,0 +1,1 @@
+-- SMS failover: routes, legs, receipts.

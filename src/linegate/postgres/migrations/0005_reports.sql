@@ -1,0 +1,1 @@
+-- Subscriptions, push history, logs.

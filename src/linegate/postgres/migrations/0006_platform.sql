@@ -1,0 +1,1 @@
+-- Applications, entities, limits, statistics, audit.

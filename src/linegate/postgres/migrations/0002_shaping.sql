@@ -1,1 +1,2 @@
 -- When and how fast messages go (issue: shaping).
+SELECT 1;

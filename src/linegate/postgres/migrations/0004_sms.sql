@@ -1,1 +1,2 @@
 -- SMS failover: routes, legs, receipts.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Subscriptions, push history, logs.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Applications, entities, limits, statistics, audit.
+SELECT 1;

@@ -17,25 +17,23 @@ import pytest
 
 from linegate.postgres.embedded import EmbeddedError, EmbeddedServer, start
 from linegate.postgres.embedded_settings import shared_buffers
-from support.database import blocking
 
 QUICK = {"fsync": "off"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 
 
 @pytest.fixture(scope="module")
-def made_home() -> Iterator[Path]:
-    """A home that was started once, to be copied: initdb costs more than all the rest."""
+def home() -> Iterator[Path]:
+    """A home that the tests of this file share, one after the other."""
     folder = _folder()
-    blocking(lambda: _start_and_stop(folder / "home"))
     yield folder / "home"
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def home(made_home: Path) -> Iterator[Path]:
+def own_home() -> Iterator[Path]:
+    """A home for one test, not made yet."""
     folder = _folder()
-    subprocess.run(["/bin/cp", "-a", str(made_home), str(folder)], check=True)
     yield folder / "home"
     shutil.rmtree(folder)
 
@@ -45,11 +43,6 @@ def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="linegate-home-"))
     folder.chmod(0o755)
     return folder
-
-
-async def _start_and_stop(home: Path) -> None:
-    server = await start(home)
-    await server.stop()
 
 
 @asynccontextmanager
@@ -163,14 +156,14 @@ async def test_ctrl_c_does_not_reach_the_server(home: Path) -> None:
 
 async def test_after_a_crash_of_the_server_what_was_committed_is_there(home: Path) -> None:
     server = await start(home)
-    await ask(server, "CREATE TABLE kept AS SELECT 7 AS n")
+    await ask(server, "CREATE TABLE safe AS SELECT 7 AS n")
     process = process_of(server)
     os.kill(process, signal.SIGKILL)
     await asyncio.to_thread(_until_it_is_gone, Path(f"/proc/{process}/cwd"))
     await server.stop()
     assert is_running(server)  # so its stale pid file says
     async with running(home) as again:
-        assert await ask(again, "SELECT n FROM kept") == 7
+        assert await ask(again, "SELECT n FROM safe") == 7
 
 
 async def test_a_stale_pid_file_that_names_another_live_process_is_no_obstacle(home: Path) -> None:
@@ -184,12 +177,12 @@ async def test_a_stale_pid_file_that_names_another_live_process_is_no_obstacle(h
         assert await ask(again, "SELECT 1") == 1
 
 
-async def test_a_home_too_long_for_a_socket_gets_a_short_private_folder(home: Path) -> None:
-    async with running(home / ("x" * 90)) as server:
+async def test_a_home_too_long_for_a_socket_gets_a_short_private_folder(own_home: Path) -> None:
+    async with running(own_home / ("x" * 90)) as server:
         folder = socket_folder(server)
-        assert not folder.is_relative_to(home)
+        assert not folder.is_relative_to(own_home)
         assert mode_of(folder) == 0o700
-    async with running(home / ("x" * 90)) as again:
+    async with running(own_home / ("x" * 90)) as again:
         assert socket_folder(again) == folder
     folder.rmdir()
 
@@ -225,6 +218,7 @@ async def test_data_of_another_major_version_is_refused(home: Path) -> None:
     (server.data / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match="made by PostgreSQL 17"):
         await start(home)
+    (server.data / "PG_VERSION").write_text("18\n")
 
 
 async def test_a_server_that_cannot_start_says_why(home: Path) -> None:
@@ -250,13 +244,13 @@ async def test_as_root_the_server_runs_as_an_unprivileged_user_who_owns_the_data
 
 @as_root
 async def test_as_root_a_home_out_of_the_users_reach_is_an_error_and_stays_as_it_is(
-    home: Path,
+    own_home: Path,
 ) -> None:
-    home.chmod(0o700)  # noqa: ASYNC240
+    own_home.mkdir(mode=0o700)  # noqa: ASYNC240
     with pytest.raises(EmbeddedError, match="may not enter"):
-        await start(home / "inner")
-    assert mode_of(home) == 0o700
-    assert not (home / "inner" / "postgres").exists()
+        await start(own_home / "inner")
+    assert mode_of(own_home) == 0o700
+    assert not (own_home / "inner" / "postgres").exists()
 
 
 def test_the_cache_is_bounded_on_both_sides() -> None:

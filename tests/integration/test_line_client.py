@@ -305,6 +305,17 @@ async def test_a_cut_body_changes_nothing(code: int, kind: OutcomeKind, stay: bo
     assert len(line.requests) == 1
 
 
+async def test_a_header_that_is_no_text_changes_nothing() -> None:
+    async def odd(connection: Connection) -> None:
+        await connection.read_request()
+        await connection.send(
+            b"HTTP/1.1 200 X\r\nx-line-request-id: a\xffb\r\ncontent-length: 2\r\n\r\n{}"
+        )
+
+    async with serving(odd) as line:
+        assert await push_once(line.url) == Outcome(K.ACCEPTED, code=200)
+
+
 async def drip(connection: Connection) -> None:
     """A body whose end never comes, one byte whenever the last one was taken."""
     await connection.read_request()

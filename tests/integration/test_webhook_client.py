@@ -85,6 +85,13 @@ async def test_redirects_are_not_followed(code: int) -> None:
             timedelta(0),
         ),
         (["Retry-After: Fri, 06 Mar 2026 10:01:30 GMT"], None),
+        (
+            [
+                "Retry-After: Fri, 06 Mar 9999999999 10:00:00 GMT",
+                "Date: Thu, 01 Jan 2026 10:00:00 GMT",
+            ],
+            None,
+        ),
         (["Retry-After: soon"], None),
         (["Retry-After: -5"], None),
         ([], None),

@@ -250,17 +250,25 @@ async def _exchange(request: RequestBuilder) -> _Answer | Outcome:
     try:
         # A limit of 0 hands over the head before the body is read.
         async with request.streamed_read_buffer_limit(0).build_streamed() as response:
-            request_id = response.get_header("x-line-request-id") or ""
+            request_id = _header_of(response, "x-line-request-id")
             answer = _Answer(response.status, b"", request_id)
             return _Answer(response.status, await _body_of(response), request_id)
     except RequestError as error:
         return answer or _failed(error)
 
 
+def _header_of(response: Response, name: str) -> str:
+    """A header's value; "" if there is none, or none that is text."""
+    try:
+        return response.get_header(name) or ""
+    except ValueError:
+        return ""
+
+
 async def _body_of(response: Response) -> bytes:
     """The body up to 64 KB; what is longer is left, and the connection with it."""
     reader = response.body_reader
-    if response.get_header("content-length") == "2":  # `{}`, nearly every answer
+    if _header_of(response, "content-length") == "2":  # `{}`, nearly every answer
         return bytes(await reader.read(2) or b"")
     parts: list[bytes] = []
     left = _LONGEST_ANSWER

@@ -186,7 +186,7 @@ def _retry_after(response: ClientResponse) -> timedelta | None:
 def _date_of(text: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one that no calendar holds
         return None
     return parsed if parsed.tzinfo is not None else None
 

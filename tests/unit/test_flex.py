@@ -1,6 +1,7 @@
 """A bubble becomes exactly the JSON that LINE describes, and texts stay as they were."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -329,3 +330,12 @@ def free_texts(value: Any, name: str = "") -> list[str]:
     kept = {"text", "altText", "url", "uri", "desktop", "label", "data"}
     is_text = name in kept or "olor" in name
     return [value] if is_text and value else []
+
+
+def test_reference_page_shows_every_word_of_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "content.md").read_text()
+    rows = [
+        ", ".join(f"`{ours}` → `{theirs}`" for ours, theirs in words.items()) + " |"
+        for words in WORDS.values()
+    ]
+    assert [row for row in rows if row not in page] == []

@@ -4,7 +4,7 @@ All rules report every violation. The decoder has checked types, lengths and
 words before; rules that need the database (senders, bulkIds, templates, routes)
 belong to the accept stage.
 
-Source: docs/reference/content.md (options); docs/decisions (window, sendAt, validity).
+Source: docs/reference/content.md (limits of the request).
 """
 
 from datetime import datetime, timedelta

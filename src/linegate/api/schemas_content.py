@@ -1,6 +1,6 @@
 """The contents a message can have; the property `type` tells which.
 
-`LINE_NOTIFICATION` is the published one; the others are ours (docs/decisions).
+`LINE_NOTIFICATION` is the published one; the others are ours (docs/reference/content.md).
 """
 
 from typing import Annotated

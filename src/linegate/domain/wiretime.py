@@ -17,8 +17,8 @@ def parse_instant(text: str) -> datetime | None:
     text:    1-9 fraction digits or none (what is finer than a microsecond is cut off); the
              offset is required: `Z`, `+0100` or `+01:00`.
     Returns: aware, UTC.
-    Source:  docs/decisions (sendAt); the published format is `SSSZ`, the documentation page
-             writes a colon in the offset.
+    Source:  docs/reference/content.md (`sendAt`): the published format is `SSSZ`, the
+             documentation page writes a colon in the offset.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:

@@ -19,6 +19,8 @@ MIGRATIONS_FOLDER = Path(__file__).with_name("migrations")
 # Any constant will do, as long as every linegate process uses the same one.
 _LOCK = 0x6C696E6567617465  # "linegate" in ASCII
 
+_PATIENCE = 86_400.0  # seconds; the driver's own time-out, which the server's does not lift
+
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 _LEDGER = """
@@ -68,7 +70,7 @@ async def migrate(
     """
     wanted = migrations_in(folder)
     await _lift_timeouts(connection)
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_PATIENCE)
     try:
         await connection.execute(_LEDGER)
         todo = await _missing(connection, wanted)
@@ -122,7 +124,7 @@ async def _missing(connection: asyncpg.Connection, wanted: list[Migration]) -> l
 
 async def _apply(connection: asyncpg.Connection, migration: Migration, now: datetime) -> None:
     async with connection.transaction():
-        await connection.execute(migration.sql)
+        await connection.execute(migration.sql, timeout=_PATIENCE)
         await connection.execute(
             "INSERT INTO schema_migration (version, name, checksum, applied_at)"
             " VALUES ($1, $2, $3, $4)",

@@ -9,6 +9,7 @@ its errors can be trusted: docs/decisions/0020.
 Source: LINE notification messages reference; Messaging API reference.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -38,6 +39,7 @@ __all__ = [
 T = TypeVar("T", bound=msgspec.Struct)
 
 _LONGEST_ANSWER = 64 * 1024
+_REST = 0.05  # seconds
 # The words of the HTTP library's connector; every other cause may follow the first byte.
 _NEVER_CONNECTED = "client error (Connect)"
 
@@ -143,6 +145,9 @@ class LineClient:
     async def close(self) -> None:
         """Take no more requests; those in flight end as unknown, at once."""
         await self._client.close()
+        # The library's thread may still be letting go of the last request. If Python ends in
+        # that moment the process aborts (docs/decisions/0020).
+        await asyncio.sleep(_REST)
 
     async def push(
         self, *, token: str, to_hash: str, message_json: bytes, tag: str, templated: bool

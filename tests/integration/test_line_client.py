@@ -28,7 +28,7 @@ from support.certificates import make_certificates
 from support.fault_server import Behaviour, Connection, answering, serving
 
 HASH = "d41e0ad70dddfeb68f149ad6fc61574b9c5780ab7bcb2fba5517771ffbb2409c"
-TAG = "linegate-0123456789abcdef-01"
+TAG = "linegate-0123456789abcdef-0001"
 FLEX = b'{"type":"flex","altText":"a","contents":{}}'
 TEMPLATE = b'{"templateKey":"k","body":{"items":[]}}'
 K = OutcomeKind

@@ -20,14 +20,14 @@ SIGNATURE = "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs="
 
 DELIVERY: dict[str, Any] = {
     "type": "delivery",
-    "delivery": {"data": "linegate-0123456789abcdef-01"},
+    "delivery": {"data": "linegate-0123456789abcdef-0001"},
     "webhookEventId": "01G17EJCGAVV66J5WNA7ZCTF6H",
     "deliveryContext": {"isRedelivery": False},
     "timestamp": 1650591346705,
     "mode": "active",
 }
 DELIVERED = DeliveryEvent(
-    "linegate-0123456789abcdef-01",
+    "linegate-0123456789abcdef-0001",
     datetime(2022, 4, 22, 1, 35, 46, 705000, tzinfo=UTC),
     "01G17EJCGAVV66J5WNA7ZCTF6H",
 )

@@ -11,7 +11,14 @@ from linegate.domain.circuit import Circuit, Hold
 from linegate.domain.outcome import Outcome
 from linegate.line.tokens import TokenSource
 from linegate.metrics import Metrics
-from linegate.postgres.directory import SenderRow, hold_sender, load_senders, resume_sender
+from linegate.postgres.directory import (
+    SenderRow,
+    end_monthly_holds,
+    hold_sender,
+    load_senders,
+    resume_sender,
+)
+from linegate.postgres.insist import insist
 from linegate.postgres.pool import Pool
 
 __all__ = ["LiveSender", "Senders"]
@@ -65,11 +72,11 @@ class Senders:
     async def run_once(self) -> int:
         """Read the senders anew; gives 0, as there is never more to do at once."""
         async with self._pool.acquire() as conn:
+            await end_monthly_holds(conn, now=self._clock.now())
             rows = await load_senders(conn)
-        now = self._clock.now()
         known, self._by_id = self._by_id, {}
         for row in rows:
-            self._by_id[row.id] = self._renewed(known.get(row.id), row, now)
+            self._by_id[row.id] = self._renewed(known.get(row.id), row)
         return 0
 
     def wanted(self, free: int, now: datetime) -> dict[int, int]:
@@ -101,6 +108,12 @@ class Senders:
         sender.circuit = after
         if after.hold is before.hold and after.probe_at == before.probe_at:
             return
+        await insist(lambda: self._write(sender, after, outcome, now), clock=self._clock)
+        self._tell(sender, before, outcome)
+
+    async def _write(
+        self, sender: LiveSender, after: Circuit, outcome: Outcome, now: datetime
+    ) -> None:
         async with self._pool.acquire() as conn:
             if after.hold is None:
                 await resume_sender(conn, sender.row.id, holds=_FAULTS)
@@ -113,7 +126,6 @@ class Senders:
                     until=after.probe_at,
                     now=now,
                 )
-        self._tell(sender, before, outcome)
 
     def _tell(self, sender: LiveSender, before: Circuit, outcome: Outcome) -> None:
         hold = sender.circuit.hold
@@ -131,13 +143,13 @@ class Senders:
             detail=outcome.detail,
         )
 
-    def _renewed(self, known: LiveSender | None, row: SenderRow, now: datetime) -> LiveSender:
+    def _renewed(self, known: LiveSender | None, row: SenderRow) -> LiveSender:
         if known is None or _credentials(known.row) != _credentials(row):
             fresh = LiveSender(row, self._token_source(row))
             if known is not None:
                 fresh.in_flight = known.in_flight
             return fresh
-        known.circuit = _merged(known.circuit, row, now)
+        known.circuit = _merged(known.circuit, row)
         known.row = row
         return known
 
@@ -150,11 +162,9 @@ def _circuit_of(row: SenderRow) -> Circuit:
     return Circuit(hold=Hold(row.hold), probe_at=row.hold_until) if row.hold else Circuit()
 
 
-def _merged(own: Circuit, row: SenderRow, now: datetime) -> Circuit:
+def _merged(own: Circuit, row: SenderRow) -> Circuit:
     """What this process learnt, with what another process or the operator did since."""
     stored = Hold(row.hold) if row.hold else None
-    if stored is Hold.MONTHLY_LIMIT and row.hold_until is not None and row.hold_until <= now:
-        return Circuit()  # a new month: ask LINE again
     if stored is own.hold:
         return own if own.probe_at == row.hold_until else replace(own, probe_at=row.hold_until)
     return _circuit_of(row)

@@ -32,6 +32,10 @@ class Hold(Enum):
     MONTHLY_LIMIT = "monthly_limit"  # 20 times "limit reached": not asked again this month
 
 
+_PROBED = (Hold.UNAUTHORISED, Hold.UNREACHABLE)
+_REFUSED = (Hold.FORBIDDEN, Hold.MONTHLY_LIMIT)
+
+
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """What a sender's last answers add up to.
@@ -48,7 +52,13 @@ class Circuit:
     wait: timedelta = _FIRST_WAIT
 
     def after(self, kind: OutcomeKind, now: datetime) -> "Circuit":
-        """The circuit after one more answer."""
+        """The circuit after one more answer.
+
+        A pause ends by the operator's resume alone, whatever what was in flight still tells. A
+        sender that is refused for good is not asked any more, so its "answers" repeat the refusal.
+        """
+        if self.hold is Hold.PAUSED or (self.hold in _REFUSED and kind in _REFUSING):
+            return self
         if kind in _SILENT:
             return self._after_silence(now)
         if kind is OutcomeKind.UNAUTHORISED:
@@ -62,7 +72,7 @@ class Circuit:
 
         A sender that LINE refuses for good still gives its messages: they end without a call.
         """
-        if self.hold is None or self.hold in (Hold.FORBIDDEN, Hold.MONTHLY_LIMIT):
+        if self.hold is None or self.hold in _REFUSED:
             return wanted
         if self.probe_at is not None and self.probe_at <= now:
             return min(wanted, 1)
@@ -70,6 +80,10 @@ class Circuit:
 
     def _after_silence(self, now: datetime) -> "Circuit":
         silent = self.silent + 1
+        if self.hold in _REFUSED:
+            return self  # in flight since before
+        if self.hold in _PROBED:
+            return self._held(self.hold, now, silent=silent)  # a probe without an answer
         if silent < _IN_A_ROW:
             return Circuit(silent=silent)
         return self._held(Hold.UNREACHABLE, now, silent=silent)

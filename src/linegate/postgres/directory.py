@@ -12,6 +12,7 @@ __all__ = [
     "Sender",
     "SenderRow",
     "default_endpoint",
+    "end_monthly_holds",
     "ensure_endpoint",
     "find_account",
     "find_key",
@@ -188,6 +189,11 @@ async def hold_sender(
 async def resume_sender(conn: Connection, sender_id: int, *, holds: Sequence[str]) -> None:
     """Let a sender go on that is held for one of these reasons."""
     await bundled().resume_sender.exec(conn, id=sender_id, holds=holds)
+
+
+async def end_monthly_holds(conn: Connection, *, now: datetime) -> None:
+    """Let every sender go on whose month without messages is over."""
+    await bundled().end_monthly_holds.exec(conn, now=now)
 
 
 async def ensure_endpoint(

@@ -13,7 +13,15 @@ import asyncpg
 
 from linegate.clock import Clock
 
-__all__ = ["Connection", "Pool", "connect", "connect_with_retry", "open_pool", "transaction"]
+__all__ = [
+    "AWAY",
+    "Connection",
+    "Pool",
+    "connect",
+    "connect_with_retry",
+    "open_pool",
+    "transaction",
+]
 
 # asyncpg hands out a proxy of Connection; both take the same calls.
 Connection: TypeAlias = asyncpg.Connection
@@ -39,6 +47,20 @@ _NOT_YET = (
     asyncpg.TooManyConnectionsError,
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.exceptions.TargetServerAttributeNotMatched,
+)
+
+# What a statement meets while the server is away, ends, starts, fails over or is full: whether
+# the last commit happened may be unknown, and the same work may be done again later.
+AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # this one is no primary any more
+    asyncpg.TransactionRollbackError,  # deadlock
+    asyncpg.LockNotAvailableError,
 )
 
 

@@ -60,6 +60,11 @@ WHERE id = :id AND hold IS DISTINCT FROM 'paused';
 UPDATE sender SET hold = NULL, hold_reason = NULL, held_at = NULL, hold_until = NULL
 WHERE id = :id AND hold = ANY(:holds::text[]);
 
+-- name: end_monthly_holds :exec
+-- A new month has begun at LINE: those whose messages were used up are asked for again.
+UPDATE sender SET hold = NULL, hold_reason = NULL, held_at = NULL, hold_until = NULL
+WHERE hold = 'monthly_limit' AND hold_until <= :now;
+
 -- name: ensure_endpoint :value
 -- The endpoint of one URL and format, made on first use.
 WITH made AS (

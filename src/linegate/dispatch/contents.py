@@ -1,12 +1,14 @@
 """The LINE JSON of message objects, kept in memory while their messages go out."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping, Set
 
 from linegate.postgres.dispatching import load_objects
 from linegate.postgres.pool import Pool
 
-__all__ = ["Contents"]
+__all__ = ["Content", "Contents"]
+
+Content = tuple[bool, bytes]  # for the templated endpoint?; the JSON without the recipient
 
 _BYTES = 64 * 1024 * 1024
 
@@ -17,22 +19,24 @@ class Contents:
     def __init__(self, pool: Pool) -> None:
         """Read over `pool`."""
         self._pool = pool
-        self._kept: OrderedDict[int, tuple[bool, bytes]] = OrderedDict()
+        self._kept: OrderedDict[int, Content] = OrderedDict()
         self._size = 0
 
-    async def load(self, object_ids: Iterable[int]) -> None:
-        """Make sure of these; `get` finds them until the next `load`."""
-        missing = set(object_ids) - self._kept.keys()
+    async def load(self, object_ids: Set[int]) -> Mapping[int, Content]:
+        """These objects' contents, from memory where they are. One that is gone is not in it."""
+        known = {id_: self._kept[id_] for id_ in object_ids & self._kept.keys()}
+        missing = object_ids - known.keys()
         if not missing:
-            return
+            return known
         async with self._pool.acquire() as conn:
             found = await load_objects(conn, sorted(missing))
-        while self._kept and self._size > _BYTES:
+        self._keep(found)
+        return known | found
+
+    def _keep(self, found: Mapping[int, Content]) -> None:
+        for id_, content in found.items():
+            self._kept[id_] = content
+            self._size += len(content[1])
+        while self._size > _BYTES:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._size -= len(dropped)
-        self._kept.update(found)
-        self._size += sum(len(content) for _, content in found.values())
-
-    def get(self, object_id: int) -> tuple[bool, bytes]:
-        """Whether it is for the templated endpoint, and the JSON without the recipient."""
-        return self._kept[object_id]

@@ -10,10 +10,11 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from linegate.clock import Clock
-from linegate.dispatch.contents import Contents
+from linegate.dispatch.contents import Content, Contents
 from linegate.dispatch.senders import LiveSender, Senders
 from linegate.dispatch.settle import Decided, settle
 from linegate.domain.circuit import Hold
@@ -33,6 +34,7 @@ from linegate.postgres.dispatching import (
     renew_leases,
     slow_sender,
 )
+from linegate.postgres.insist import insist
 from linegate.postgres.pool import Pool
 
 __all__ = ["DispatchOptions", "Dispatcher"]
@@ -62,6 +64,11 @@ class DispatchOptions:
     linger: timedelta = timedelta(milliseconds=4)
 
 
+class _Claimed(NamedTuple):
+    message: DueMessage
+    content: Content
+
+
 class Dispatcher:
     """Sends what is due. Any number of processes may run one."""
 
@@ -85,7 +92,7 @@ class Dispatcher:
         self._metrics = metrics
         self._options = options
         self._contents = Contents(pool)
-        self._inbox: asyncio.Queue[DueMessage] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Claimed] = asyncio.Queue()
         self._held: dict[int, int] = {}  # message id -> attempt, from claim to settle
         self._room = asyncio.Event()
         self._settling: GroupCommit[Decided, None] = GroupCommit(
@@ -105,17 +112,18 @@ class Dispatcher:
         wanted = self._senders.wanted(free, now)
         if not wanted:
             return 0
+        lease_until = now + self._options.lease_for
         async with self._pool.acquire() as conn:
             claimed = await claim_due(
                 conn,
                 wanted=wanted,
                 limit=free,
                 burst=self._options.burst,
-                lease_until=now + self._options.lease_for,
+                lease_until=lease_until,
                 now=now,
             )
         if claimed:
-            await self._take(claimed)
+            await self._take(claimed, lease_until)
         return len(claimed)
 
     async def renew(self) -> int:
@@ -129,14 +137,11 @@ class Dispatcher:
 
     async def aclose(self) -> None:
         """Stop claiming, give back what was not started, settle what was."""
-        unstarted: list[tuple[int, int]] = []
+        unstarted: list[DueMessage] = []
         while not self._inbox.empty():
-            message = self._inbox.get_nowait()
-            unstarted.append((message.unfinished.id, message.unfinished.attempt))
-            self._drop(message)
+            unstarted.append(self._inbox.get_nowait().message)
         if unstarted:
-            async with self._pool.acquire() as conn:
-                await give_back(conn, unstarted, now=self._clock.now())
+            await self._give_back(unstarted)
         while self._held:
             self._room.clear()
             await self._room.wait()
@@ -154,31 +159,53 @@ class Dispatcher:
         return free
 
     def _reap(self) -> None:
-        """Raise what ended a hand, for the supervisor to tell; its message's lease runs out."""
-        for hand in [each for each in self._hands if each.done()]:
-            self._hands.remove(hand)
-            hand.result()
+        """Raise what ended hands, for the supervisor to tell; their messages' leases run out.
 
-    async def _take(self, claimed: Sequence[DueMessage]) -> None:
+        All of them at once: each raise costs a pause, and there are as many hands as places.
+        """
+        ended = [each for each in self._hands if each.done()]
+        self._hands = [each for each in self._hands if not each.done()]
+        errors = [error for each in ended if (error := each.exception()) is not None]
+        if errors:
+            raise BaseExceptionGroup("sending ended", errors)
+
+    async def _give_back(self, unstarted: Sequence[DueMessage]) -> None:
+        held = [(each.unfinished.id, each.unfinished.attempt) for each in unstarted]
+        for message in unstarted:
+            self._drop(message)
+        async with self._pool.acquire() as conn:
+            await give_back(conn, held, now=self._clock.now())
+
+    async def _take(self, claimed: Sequence[DueMessage], lease_until: datetime) -> None:
         for message in claimed:
             self._held[message.unfinished.id] = message.unfinished.attempt
             sender = self._senders.get(message.sender_id)
             if sender is not None:
                 sender.in_flight += 1
         self._metrics.claimed.inc(len(claimed))
-        await self._contents.load(message.object_id for message in claimed)
+        objects = {message.object_id for message in claimed}
+        try:
+            contents = await insist(lambda: self._contents.load(objects), clock=self._clock)
+            ready = [_Claimed(message, contents[message.object_id]) for message in claimed]
+        except BaseException:  # raised on: their leases must not be renewed for ever
+            for message in claimed:
+                self._drop(message)
+            raise
+        if self._clock.now() >= lease_until:  # the database was away: others may have them now
+            await self._give_back(claimed)
+            return
         while len(self._hands) < min(self._options.in_flight, len(self._held)):
             self._hands.append(asyncio.create_task(self._send_always()))
-        for message in claimed:
-            self._inbox.put_nowait(message)
+        for each in ready:
+            self._inbox.put_nowait(each)
 
     async def _send_always(self) -> None:
         while True:
-            message = await self._inbox.get()
+            claimed = await self._inbox.get()
             try:
-                await self._settling.submit(await self._send(message))
+                await self._settling.submit(await self._send(claimed))
             finally:
-                self._drop(message)
+                self._drop(claimed.message)
 
     def _drop(self, message: DueMessage) -> None:
         self._held.pop(message.unfinished.id, None)
@@ -187,13 +214,13 @@ class Dispatcher:
             sender.in_flight -= 1
         self._room.set()
 
-    async def _send(self, message: DueMessage) -> Decided:
-        unfinished = message.unfinished
+    async def _send(self, claimed: _Claimed) -> Decided:
+        unfinished = claimed.message.unfinished
         started = self._clock.now()
-        sender = self._senders.get(message.sender_id)
+        sender = self._senders.get(claimed.message.sender_id)
         if sender is None:
-            raise LookupError(f"sender {message.sender_id} is not known here")
-        outcome = await self._attempt(sender, message)
+            raise LookupError(f"sender {claimed.message.sender_id} is not known here")
+        outcome = await self._attempt(sender, claimed)
         ended = self._clock.now()
         await self._learn(sender, outcome)
         self._metrics.line_seconds.observe((ended - started).total_seconds())
@@ -202,7 +229,7 @@ class Dispatcher:
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
         return Decided(unfinished, step, tried)
 
-    async def _attempt(self, sender: LiveSender, message: DueMessage) -> Outcome:
+    async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome:
         """Ask LINE once, and once more with a new token if it does not know this one."""
         refusal = sender.refusal()
         if refusal is not None:
@@ -210,16 +237,16 @@ class Dispatcher:
         token = await sender.tokens.token()
         if isinstance(token, TokenFailure):
             return token.outcome()
-        outcome = await self._push(token, message)
+        outcome = await self._push(token, claimed)
         if outcome.kind is not OutcomeKind.UNAUTHORISED:
             return outcome
         renewed = await sender.tokens.renew(token)
         if isinstance(renewed, TokenFailure):
             return renewed.outcome()
-        return await self._push(renewed, message)
+        return await self._push(renewed, claimed)
 
-    async def _push(self, token: str, message: DueMessage) -> Outcome:
-        templated, content = self._contents.get(message.object_id)
+    async def _push(self, token: str, claimed: _Claimed) -> Outcome:
+        message, (templated, content) = claimed
         return await self._line.push(
             token=token,
             to_hash=line_hash(message.destination),
@@ -232,11 +259,15 @@ class Dispatcher:
         now = self._clock.now()
         await self._senders.learn(sender, outcome, now)
         if outcome.kind is OutcomeKind.SLOWED:
-            async with self._pool.acquire() as conn:
-                await slow_sender(conn, sender.row.id, until=now + _SLOWED_FOR)
+            await insist(lambda: self._slow(sender, now + _SLOWED_FOR), clock=self._clock)
+
+    async def _slow(self, sender: LiveSender, until: datetime) -> None:
+        async with self._pool.acquire() as conn:
+            await slow_sender(conn, sender.row.id, until=until)
 
     async def _settle(self, group: Sequence[Decided]) -> list[None]:
-        written = await settle(self._pool, group, self._clock.now())
+        now = self._clock.now()
+        written = await insist(lambda: settle(self._pool, group, now), clock=self._clock)
         if written < len(group):
             self._metrics.fenced.inc(len(group) - written)
         for decided in group:

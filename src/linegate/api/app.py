@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,11 +17,11 @@ from linegate.api.reports import Reports
 from linegate.api.send import Send
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
+from linegate.postgres.pool import AWAY
 
 __all__ = ["Routes", "create_app"]
 
 _log = structlog.get_logger()
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def create_app(routes: Routes) -> Starlette:
             Overloaded: _on_overloaded,
             HTTPException: on_http_exception,
             Exception: on_unexpected,
-            **dict.fromkeys(_AWAY, _on_database_away),
+            **dict.fromkeys(AWAY, _on_database_away),
         },
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from linegate.api.body import read_body
 from linegate.api.directory import Directory
 from linegate.api.problems import problem
 from linegate.clock import Clock
@@ -18,6 +19,7 @@ from linegate.postgres.dispatching import Arrived
 __all__ = ["LineWebhook"]
 
 _REMEMBERED = 10_000
+_LONGEST = 2 * 1024 * 1024  # bytes; read before anybody has shown who they are
 
 
 class LineWebhook:
@@ -48,7 +50,7 @@ class LineWebhook:
         An unknown sender and a wrong signature get the same answer: nobody learns which senders
         there are.
         """
-        body = await request.body()
+        body = await read_body(request, _LONGEST)
         now = self._clock.now()
         sender = await self._directory.sender(request.path_params["sender"], now)
         header = request.headers.get("x-line-signature")

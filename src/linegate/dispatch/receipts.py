@@ -46,8 +46,9 @@ class Receipts:
         await self._group.aclose()
 
     async def _flush(self, group: Sequence[Sequence[Arrived]]) -> list[None]:
-        # One event per attempt: LINE may repeat one within a call.
-        events = list({(e.message_id, e.attempt): e for call in group for e in call}.values())
+        # One event per attempt and sender: LINE may repeat one within a call, and a sender that
+        # tells of another's message must not push out the true event beside it.
+        events = list({each[:3]: each for call in group for each in call}.values())
         now = self._clock.now()
         async with self._pool.acquire() as conn:
             ended = await deliver(conn, events, now=now)

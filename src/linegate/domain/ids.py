@@ -76,10 +76,11 @@ def public_id(id_: int) -> str:
 
 def read_public_id(text: str) -> int | None:
     """Read an id back; None if the text is not one of ours."""
-    if len(text) != _PUBLIC_LENGTH or not text.isalnum() or text != text.lower():
+    if len(text) != _PUBLIC_LENGTH:
         return None
     try:
         value = int(text, 16)
     except ValueError:
         return None
-    return value if value < 1 << 63 else None
+    # int() also reads signs, blanks, underscores and foreign digits: only the round trip is exact.
+    return value if 0 <= value < 1 << 63 and public_id(value) == text else None

@@ -146,7 +146,7 @@ def after_patience(message: Unfinished, state: State, now: datetime, patience: P
     return _SILENT
 
 
-def after_deadline(message: Unfinished) -> Step:
+def after_deadline(message: Unfinished) -> Finish:
     """How a message ends whose validity ran out while it was due."""
     handed_over = message.sent_at is not None or message.unknowns > 0
     return _EXPIRED_AFTER if handed_over else _EXPIRED_BEFORE

@@ -169,15 +169,3 @@ FROM queue
 WHERE step IN ('due_alone', 'due_bulk') AND deadline_at <= :now
 ORDER BY deadline_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
-
--- name: next_due_at :value
--- When the next of these senders' messages may go that may not go yet; NULL if there is none.
-SELECT min(soonest.due_at)
-FROM unnest(:sender_ids::bigint[]) AS sender (id)
-CROSS JOIN LATERAL (
-    (SELECT due_at FROM queue
-     WHERE sender_id = sender.id AND step = 'due_alone' AND due_at > :now ORDER BY due_at LIMIT 1)
-    UNION ALL
-    (SELECT due_at FROM queue
-     WHERE sender_id = sender.id AND step = 'due_bulk' AND due_at > :now ORDER BY due_at LIMIT 1)
-) AS soonest;

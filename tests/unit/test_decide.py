@@ -1,6 +1,7 @@
 """The heart: every outcome and every silence has a next step, and every message ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -195,32 +196,23 @@ def test_every_silence_has_a_step(message: Unfinished, state: State, patience: P
 
 def life(choose: Callable[[], K], patience: Patience, validity: timedelta) -> tuple[Finish, int]:
     """A message's life against a LINE that answers as chosen and never delivers: end, unknowns."""
-    now, message, attempts = NOW, a_message(deadline_at=NOW + validity), 0
-    while attempts < 5000:
+    now, message = NOW, a_message(deadline_at=NOW + validity)
+    for _ in range(5000):
         if message.deadline_at <= now:
             return after_deadline(message), message.unknowns
-            return after_deadline(message), message.unknowns
-        attempts += 1
-        attempts += 1
         step = after_attempt(message, Outcome(choose(), 7006, 4), now, patience, 0.0)
-        step = after_attempt(message, Outcome(choose(), 7006, 4), now, patience, 0.0)
-        while isinstance(step, WaitForEvent):
-            message = Unfinished(
-                1, attempts, step.unknowns, message.failures, message.deadline_at, step.sent_at
-            )
-            now = max(now, step.until)
-            step = after_patience(message, step.state, now, patience)
-        if isinstance(step, Finish):
-            return step, message.unknowns
-        now = max(step.at, now + 5 * SECOND)  # a held sender probes every 5 s at the quickest
-        message = Unfinished(
-            1,
-            attempts,
-            message.unknowns,
-            step.failures,
-            message.deadline_at,
-            message.sent_at,
-        )
+        while True:
+            match step:
+                case WaitForEvent(state, until, sent_at, unknowns):
+                    message = replace(message, sent_at=sent_at, unknowns=unknowns)
+                    now = max(now, until)
+                    step = after_patience(message, state, now, patience)
+                case TryAgain(at, failures):
+                    message = replace(message, failures=failures)
+                    now = max(at, now + 5 * SECOND)  # a held sender probes no quicker
+                    break
+                case Finish():
+                    return step, message.unknowns
     pytest.fail("the message did not end")
 
 

@@ -23,6 +23,8 @@ _PREFIX = "LINEGATE_"
 _FILE_VARIABLE = "LINEGATE_CONFIG"
 # Kubernetes sets such variables for every service; one that is called linegate is not our option.
 _FOREIGN = re.compile(r"LINEGATE_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
+# Read by one command alone, for secrets that a process list must not show.
+_OF_COMMANDS = frozenset({"LINEGATE_CHANNEL_SECRET", "LINEGATE_ACCESS_TOKEN"})
 _MOST_LEASE = timedelta(seconds=15)
 _MOST_IN_FLIGHT = 256
 
@@ -151,7 +153,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> Gi
                 problems.append(f"{variable}: {variable.removesuffix('_FILE')} is set too")
             else:
                 _read_secret(given, of_file.name, variable, environment[variable], problems)
-        elif not _FOREIGN.fullmatch(variable):
+        elif variable not in _OF_COMMANDS and not _FOREIGN.fullmatch(variable):
             problems.append(f"{variable}: there is no such option{_nearest(name)}")
     return given
 

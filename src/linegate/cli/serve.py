@@ -69,23 +69,31 @@ def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False
 
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8090,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8090,
+    events_per_call: Annotated[
+        int, typer.Option(min=1, help="Most delivery events in one webhook call.")
+    ] = 20,
+    rate_limit: Annotated[
+        float, typer.Option(min=0, help="Requests a second to one channel; 0: no limit.")
+    ] = 2000.0,
     until_eof: Annotated[bool, _UNTIL_EOF] = False,
 ) -> None:
     """Run the simulated LINE Platform alone. docs/reference/sandbox.md says what it does."""
     from linegate.cli.lone_worker import until_stdin_closes  # noqa: PLC0415
-    from linegate.simulator.app import serve  # noqa: PLC0415
+    from linegate.simulator.app import running  # noqa: PLC0415
+    from linegate.simulator.settings import SimulatorSettings  # noqa: PLC0415
+
+    settings = SimulatorSettings(rate_limit=rate_limit, events_per_call=events_per_call)
 
     async def work() -> None:
-        serving = serve(host=host, port=port)
-        await (until_stdin_closes(serving) if until_eof else serving)
+        async with running(settings, host=host, port=port) as simulator:
+            if not until_eof:
+                url = simulator.url
+                print(f"simulated LINE on {url}; fates: {url}/simulator/fates", flush=True)
+            await asyncio.get_running_loop().create_future()
 
-    if not until_eof:
-        print(
-            f"simulated LINE on http://{host}:{port}; fates: http://{host}:{port}/simulator/fates"
-        )
     with contextlib.suppress(asyncio.CancelledError):
-        _guarded(lambda: run(work()))
+        _guarded(lambda: run(until_stdin_closes(work()) if until_eof else work()))
 
 
 def _start_logs(settings: Settings) -> None:

@@ -1,0 +1,201 @@
+"""A linegate of its own in a temporary folder, with a simulated LINE beside it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from processes import Group, children_of, working_in
+
+__all__ = ["BenchError", "Installation", "installed", "stop"]
+
+_ACCOUNT = "bench"
+_STARTS_WITHIN = 150  # seconds; the first start makes a database
+_STOPS_WITHIN = 30
+
+
+class BenchError(Exception):
+    """Something could not be started or did not answer; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What runs. url, line_url: base URLs; key: of the account; up, simulator: their processes."""
+
+    url: str
+    line_url: str
+    key: str
+    senders: tuple[str, ...]
+    data: Path
+    up: Process
+    simulator: Process
+
+    def groups(self) -> dict[str, Group]:
+        """The processes by what they do."""
+        return {
+            "api": lambda: [self.up.pid],
+            "workers": lambda: children_of(self.up.pid, "worker"),
+            "postgres": lambda: working_in(self.data),
+            "simulator": lambda: [self.simulator.pid],
+        }
+
+
+@asynccontextmanager
+async def installed(
+    *, workers: int, senders: int, events_per_call: int, rate_limit: float
+) -> AsyncIterator[Installation]:
+    """Start everything in a new folder; stop it and remove the folder at the end.
+
+    rate_limit: requests a second that the simulated LINE allows one channel.
+    Raises:     BenchError, with the end of the logs.
+    """
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_temporary_folder())
+        try:
+            yield await _start(stack, folder, workers, senders, events_per_call, rate_limit)
+        except BenchError as error:
+            raise BenchError(f"{error}\n{_ends_of_logs(folder)}") from error
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="linegate-bench-") as name:
+        folder = Path(name)
+        # Started by root, the database runs as another user, who must be able to pass.
+        folder.chmod(0o711)
+        yield folder
+
+
+async def _start(
+    stack: AsyncExitStack,
+    folder: Path,
+    workers: int,
+    senders: int,
+    events_per_call: int,
+    rate_limit: float,
+) -> Installation:
+    names = tuple(f"BENCH{number}" for number in range(1, senders + 1))
+    env = _environment(folder / "home")
+    limits = ["--events-per-call", str(events_per_call), "--rate-limit", str(rate_limit)]
+    simulator, line_url = await stack.enter_async_context(
+        _listening(["simulate", "--port", "0", *limits], env, folder / "simulator.log")
+    )
+    env["LINEGATE_LINE_API_URL"] = line_url
+    up_arguments = ["up", "--port", str(_free_port()), "--workers", str(workers)]
+    up, url = await stack.enter_async_context(_listening(up_arguments, env, folder / "up.log"))
+    key = await _set_up(env, names, url, line_url)
+    data = folder / "home" / "postgres" / "data"
+    return Installation(url, line_url, key, names, data, up, simulator)
+
+
+async def _set_up(env: Mapping[str, str], names: Sequence[str], url: str, line_url: str) -> str:
+    """Account, key, report endpoint, senders and their channels; gives the key."""
+    await _command(env, "account", "create", _ACCOUNT)
+    key = (await _command(env, "key", "create", "--account", _ACCOUNT))["key"]
+    reports = f"{line_url}/subscriber/reports"
+    await _command(env, "webhook", "set", "--account", _ACCOUNT, "--url", reports)
+    for number, name in enumerate(names, start=1):
+        await _command(
+            {**env, "LINEGATE_CHANNEL_SECRET": f"secret of channel {number}"},
+            *("sender", "create", "--account", _ACCOUNT),
+            *("--sender", name, "--channel-id", f"200000000{number}"),
+        )
+    async with aiohttp.ClientSession() as session:
+        for number, name in enumerate(names, start=1):
+            channel = {
+                "channelId": f"200000000{number}",
+                "channelSecret": f"secret of channel {number}",
+                "webhookUrl": f"{url}/line/webhook/{name}",
+            }
+            async with session.post(f"{line_url}/simulator/channels", json=channel) as answer:
+                answer.raise_for_status()
+    return key
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Ours without the settings of another linegate."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEGATE_")}
+    return {**kept, "LINEGATE_HOME": str(home), "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1"}
+
+
+async def _command(env: Mapping[str, str], *arguments: str) -> dict[str, str]:
+    """Run a command to its end; gives its answer. Raises: BenchError."""
+    line = [sys.executable, "-m", "linegate", *arguments, "--json"]
+    child = await asyncio.create_subprocess_exec(*line, env=env, stdout=PIPE, stderr=PIPE)
+    out, err = await child.communicate()
+    if child.returncode:
+        raise BenchError(f"linegate {' '.join(arguments[:2])} failed: {err.decode().strip()}")
+    answer: dict[str, str] = json.loads(out)
+    return answer
+
+
+@asynccontextmanager
+async def _listening(
+    arguments: Sequence[str], env: Mapping[str, str], log: Path
+) -> AsyncIterator[tuple[Process, str]]:
+    """A command that says where it listens, while the block runs; gives it and its base URL."""
+    with log.open("wb") as errors:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "linegate", *arguments),
+            env=env,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C is ours: we stop it in order
+        )
+    try:
+        yield child, await _told_url(child, arguments[0])
+    finally:
+        await stop(child)
+
+
+async def _told_url(child: Process, name: str) -> str:
+    """The URL in the first line that the process prints."""
+    if child.stdout is None:
+        raise BenchError(f"linegate {name} has no output")
+    try:
+        async with asyncio.timeout(_STARTS_WITHIN):
+            line = (await child.stdout.readline()).decode()
+    except TimeoutError:
+        raise BenchError(f"linegate {name} did not start within {_STARTS_WITHIN} s") from None
+    url = next((word.rstrip(";") for word in line.split() if word.startswith("http")), None)
+    if url is None:
+        raise BenchError(f"linegate {name} did not start")
+    return url
+
+
+async def stop(child: Process) -> None:
+    """End a process in order; by force when it takes too long."""
+    if child.returncode is None:
+        child.send_signal(signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STOPS_WITHIN):
+            await child.wait()
+    if child.returncode is None:
+        child.kill()
+        await child.wait()
+
+
+def _ends_of_logs(folder: Path) -> str:
+    parts = []
+    for log in sorted(folder.glob("*.log")):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        parts += [f"--- the end of {log.name}", *lines]
+    return "\n".join(parts)

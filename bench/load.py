@@ -1,0 +1,219 @@
+"""The client of a bench run, as a process of its own: many requests over a few connections.
+
+It reads what to do as one line of JSON from standard input, makes every body, prints `ready`,
+waits for another line, sends everything and prints the result as JSON. It speaks just enough
+HTTP/1.1 to be cheap: the gateway is to be measured, not the client.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+
+import msgspec
+import uvloop
+
+__all__ = ["Job", "Result", "bodies_of", "main", "numbers"]
+
+# The simulator's three blocks; the last two digits 00-79 mean: delivered at once.
+_BLOCKS = ("8190100", "668100", "8869100")
+_DELIVERED = 80
+_NUMBERS_OF_A_BLOCK = 1000 * _DELIVERED
+
+
+class Job(msgspec.Struct):
+    """What to send. per_request: destinations of one request; first: number of the first one."""
+
+    host: str
+    port: int
+    key: str
+    senders: list[str]
+    requests: int
+    per_request: int
+    connections: int
+    first: int = 0
+
+
+class Result(msgspec.Struct):
+    """What came of it. Times are seconds: of a steady clock (began, ended), of one request (p*)."""
+
+    began: float
+    ended: float
+    accepted_requests: int
+    answered_ids: int
+    problem: str
+    p50: float
+    p99: float
+
+
+def numbers(first: int) -> Iterator[str]:
+    """Valid numbers of three countries, all delivered at once; different ones for 240,000."""
+    place = first
+    while True:
+        index = place // len(_BLOCKS) % _NUMBERS_OF_A_BLOCK
+        hundreds, rest = divmod(index, _DELIVERED)
+        yield f"{_BLOCKS[place % len(_BLOCKS)]}{hundreds:03d}{rest:02d}"
+        place += 1
+
+
+def bodies_of(job: Job) -> list[bytes]:
+    """The requests, each of one sender in turn."""
+    number = numbers(job.first)
+    made = []
+    for index in range(job.requests):
+        destinations = [{"to": next(number)} for _ in range(job.per_request)]
+        message = {
+            "sender": job.senders[index % len(job.senders)],
+            "destinations": destinations,
+            "content": _content(index),
+        }
+        made.append(msgspec.json.encode({"messages": [message]}))
+    return made
+
+
+def _content(index: int) -> dict[str, object]:
+    """A notification as shops send it: a heading, four rows, a button (1.3 KB)."""
+    rows = {
+        "Order": f"A-{index:07d}",
+        "Carrier": "Yamato Transport",
+        "Arrives": "tomorrow, 09:00-12:00",
+        "Amount": "4,980 yen",
+    }
+    contents = [_row(name, value) for name, value in rows.items()]
+    action = {"type": "URI", "label": "Track the parcel", "uri": "https://example.com/track"}
+    bubble = {
+        "type": "BUBBLE",
+        "header": _box("VERTICAL", _text("Your order has shipped", weight="BOLD", size="lg")),
+        "body": _box("VERTICAL", *contents, spacing="md"),
+        "footer": _box("VERTICAL", {"type": "BUTTON", "style": "PRIMARY", "action": action}),
+    }
+    alt_text = f"Your order A-{index:07d} has shipped"
+    return {"type": "LINE_NOTIFICATION", "altText": alt_text, "contents": bubble}
+
+
+def _row(name: str, value: str) -> dict[str, object]:
+    left = _text(name, color="#8C8C8C", size="sm", flex=2)
+    return _box("HORIZONTAL", left, _text(value, size="sm", flex=5, wrap=True))
+
+
+def _box(layout: str, *contents: object, **properties: object) -> dict[str, object]:
+    return {"type": "BOX", "layout": layout, "contents": contents, **properties}
+
+
+def _text(text: str, **properties: object) -> dict[str, object]:
+    return {"type": "TEXT", "text": text, **properties}
+
+
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection that takes the next request when the last is answered."""
+
+    def __init__(self, run: "_Run") -> None:
+        self._run = run
+        self._received = b""
+        self._length = -1
+        self._sent_at = 0.0
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.WriteTransport):
+            self._transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._run.stop(f"the connection ended: {error or 'closed by the server'}")
+
+    def send_next(self) -> None:
+        request = self._run.take()
+        if request is not None and self._transport is not None:
+            self._sent_at = time.monotonic()
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if self._length < 0:
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self._received[:end].lower()
+            at = head.index(b"content-length:") + 15
+            self._length = end + 4 + int(head[at:].split(b"\r\n", 1)[0])
+        if len(self._received) >= self._length:
+            answer, self._received, self._length = self._received, b"", -1
+            self._run.answered(answer, time.monotonic() - self._sent_at)
+            self.send_next()
+
+
+class _Run:
+    """All requests of a job, and what was answered."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        head = (
+            f"POST /line/1/messages HTTP/1.1\r\nHost: {job.host}:{job.port}\r\n"
+            f"Authorization: App {job.key}\r\nContent-Type: application/json\r\nContent-Length: "
+        ).encode()
+        self._requests = [head + b"%d\r\n\r\n" % len(body) + body for body in bodies_of(job)]
+        self._requests.reverse()
+        self._to_answer = job.requests
+        self._times: list[float] = []
+        self._ids = 0
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def take(self) -> bytes | None:
+        return self._requests.pop() if self._requests else None
+
+    def answered(self, answer: bytes, seconds: float) -> None:
+        if not answer.startswith(b"HTTP/1.1 200"):
+            self.stop(f"not accepted: {answer[:400].decode('utf-8', 'replace')}")
+            return
+        self._times.append(seconds)
+        self._ids += answer.count(b'"messageId":')
+        self._to_answer -= 1
+        if self._to_answer == 0:
+            self.stop("")
+
+    def stop(self, problem: str) -> None:
+        if not self._over.done():
+            self._over.set_result(problem)
+
+    async def connect(self) -> list[_Connection]:
+        loop = asyncio.get_running_loop()
+        made = [
+            await loop.create_connection(lambda: _Connection(self), self._job.host, self._job.port)
+            for _ in range(self._job.connections)
+        ]
+        return [connection for _, connection in made]
+
+    async def send_all(self, connections: list[_Connection]) -> Result:
+        began = time.monotonic()
+        for connection in connections:
+            connection.send_next()
+        problem = await self._over
+        ended = time.monotonic()
+        times = sorted(self._times) or [0.0]
+        return Result(
+            began,
+            ended,
+            accepted_requests=len(self._times),
+            answered_ids=self._ids,
+            problem=problem,
+            p50=times[len(times) // 2],
+            p99=times[len(times) * 99 // 100],
+        )
+
+
+async def main() -> None:
+    """Do the one job that standard input tells."""
+    run = _Run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Job))
+    connections = await run.connect()
+    _say(b"ready")
+    if sys.stdin.buffer.readline():
+        _say(msgspec.json.encode(await run.send_all(connections)))
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,279 @@
+"""`make bench`: how many messages a second go the whole way on this machine, and what each costs.
+
+It starts a fresh linegate (database, API, workers), a simulated LINE that also takes the delivery
+reports, and a client, each as a process of its own, and sends two scenarios: bulks of 1,000
+destinations a request, and one destination a request. The clock runs from the first request to
+the last delivery report. A message counts only if it ended in exactly one report; otherwise, or if
+LINE's rate limit was not kept, the command fails.
+
+    python bench/whole_path.py --help
+
+To see where the time goes, give `--profile FOLDER` with py-spy installed
+(`.venv/bin/pip install py-spy`): a flame graph of the API and of each worker for each scenario.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from asyncio.subprocess import PIPE
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+import uvloop
+from installation import BenchError, Installation, installed
+from load import Job, Result
+from processes import cpu_seconds, snapshot
+from profiling import profiled
+from rich.console import Console
+from rich.table import Table
+
+_LINE_LIMIT = 2000  # Source: LINE reference, "Rate limits": requests a second to one channel
+_SENDERS = 4
+_POLL_EVERY = 0.1  # seconds; the last report is seen at most that late
+_WARM_UP = 400
+_STALLED_AFTER = 60  # seconds without a new report
+
+_console = Console(width=100, highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is sent. connections: how many requests are under way at once."""
+
+    name: str
+    requests: int
+    per_request: int
+    connections: int
+
+    @property
+    def messages(self) -> int:
+        """How many messages that makes."""
+        return self.requests * self.per_request
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured. seconds: first request to last report; cpu: seconds by group."""
+
+    scenario: Scenario
+    sent: Result
+    seconds: float
+    cpu: dict[str, float]
+    problems: list[str]
+
+
+SCENARIOS = {
+    "bulks": Scenario("bulks of 1,000 destinations", 40, 1000, 4),
+    "singles": Scenario("one destination a request", 20_000, 1, 64),
+}
+
+
+async def bench(options: argparse.Namespace) -> list[Figures]:
+    """Run the chosen scenarios, one after the other, on one installation."""
+    async with (
+        installed(
+            workers=options.workers,
+            senders=_SENDERS,
+            events_per_call=options.events_per_call,
+            rate_limit=_LINE_LIMIT,
+        ) as installation,
+        aiohttp.ClientSession() as session,
+    ):
+        _console.print(f"linegate up: process {installation.up.pid}, {options.workers} worker(s)")
+        line = SimulatedLine(session, installation.line_url)
+        await _measure(installation, line, Scenario("warm-up", _WARM_UP, 1, 8), 0, None)
+        results, first = [], _WARM_UP
+        for name in [options.only] if options.only else SCENARIOS:
+            scenario = SCENARIOS[name]
+            if options.quick:
+                scenario = replace(scenario, requests=scenario.requests // 10)
+            results.append(await _measure(installation, line, scenario, first, options.profile))
+            first += scenario.messages
+        return results
+
+
+class SimulatedLine:
+    """What the simulator has seen."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def forget(self) -> None:
+        """Begin all counts anew."""
+        for path in ("/subscriber", "/simulator/stats"):
+            async with self._session.delete(self._url + path) as answer:
+                answer.raise_for_status()
+
+    async def reports(self) -> dict[str, object]:
+        """What came to the report endpoint."""
+        return await self._get("/subscriber?limit=1")
+
+    async def channels(self) -> dict[str, dict[str, int]]:
+        """The counts of each channel."""
+        stats = await self._get("/simulator/stats")
+        channels: dict[str, dict[str, int]] = stats["channels"]  # type: ignore[assignment]
+        return channels
+
+    async def _get(self, path: str) -> dict[str, object]:
+        async with self._session.get(self._url + path) as answer:
+            answer.raise_for_status()
+            shown: dict[str, object] = await answer.json()
+            return shown
+
+
+async def _measure(
+    installation: Installation,
+    line: SimulatedLine,
+    scenario: Scenario,
+    first: int,
+    profile: Path | None,
+) -> Figures:
+    await line.forget()
+    loader = await asyncio.create_subprocess_exec(
+        sys.executable, str(Path(__file__).with_name("load.py")), stdin=PIPE, stdout=PIPE
+    )
+    if loader.stdin is None or loader.stdout is None:
+        raise BenchError("the client has no pipes")
+    try:
+        loader.stdin.write(msgspec.json.encode(_job(installation, scenario, first)) + b"\n")
+        await loader.stdout.readline()  # ready
+        groups = {**installation.groups(), "client": lambda: [loader.pid]}
+        async with profiled(installation, profile, scenario.name):
+            before = snapshot(groups)
+            loader.stdin.write(b"go\n")
+            told = await _answer(loader.stdout)
+            # Before the client ends and its figures with it.
+            client = cpu_seconds(loader.pid) - before["client"]
+            ended = await _all_reported(line, scenario.messages if not told.problem else 0)
+            after = snapshot(groups)
+    finally:
+        loader.stdin.close()
+        await loader.wait()
+    cpu = {name: after[name] - before[name] for name in groups} | {"client": client}
+    problems = [told.problem] if told.problem else await _problems(line, scenario, told)
+    return Figures(scenario, told, ended - told.began, cpu, problems)
+
+
+def _job(installation: Installation, scenario: Scenario, first: int) -> Job:
+    where = urlsplit(installation.url)
+    return Job(
+        host=where.hostname or "",
+        port=where.port or 80,
+        key=installation.key,
+        senders=list(installation.senders),
+        requests=scenario.requests,
+        per_request=scenario.per_request,
+        connections=scenario.connections,
+        first=first,
+    )
+
+
+async def _answer(output: asyncio.StreamReader) -> Result:
+    line = await output.readline()
+    if not line:
+        raise BenchError("the client ended without a result")
+    return msgspec.json.decode(line, type=Result)
+
+
+async def _all_reported(line: SimulatedLine, expected: int) -> float:
+    """Wait for the last report; gives when it was there. Without progress for long: gives up."""
+    seen, seen_at = -1, time.monotonic()
+    while True:
+        reports = await line.reports()
+        now = time.monotonic()
+        if reports["reports"] != seen:
+            seen, seen_at = int(str(reports["reports"])), now
+        if seen >= expected or now - seen_at > _STALLED_AFTER:
+            return seen_at
+        await asyncio.sleep(_POLL_EVERY)
+
+
+async def _problems(line: SimulatedLine, scenario: Scenario, told: Result) -> list[str]:
+    """Everything that was not as it must be; empty when all is well."""
+    await asyncio.sleep(1)  # a report too many would come now
+    reports, channels = await line.reports(), await line.channels()
+    wanted = scenario.messages
+    found = []
+    for what, number, expected in (
+        ("messageIds answered", told.answered_ids, wanted),
+        ("messages that LINE took", sum(c["taken"] for c in channels.values()), wanted),
+        ("messages with a report", reports["distinctMessageIds"], wanted),
+        ("reports that came twice", reports["duplicates"], 0),
+        ("reports that could not be read", reports["unreadable"], 0),
+        ("statuses", reports["byStatus"], {"DELIVERED_TO_HANDSET": wanted}),
+    ):
+        if number != expected:
+            found.append(f"{what}: {number}, not {expected}")
+    for name, channel in channels.items():
+        if channel["mostInOneSecond"] > _LINE_LIMIT:
+            found.append(f"channel {name}: {channel['mostInOneSecond']} requests in one second")
+    return found
+
+
+def show(figures: list[Figures]) -> None:
+    """Print the table, and what went wrong."""
+    table = Table(title="The whole path: first request to last delivery report")
+    table.add_column("")
+    for each in figures:
+        table.add_column(each.scenario.name, justify="right")
+    for name, values in _rows(figures):
+        table.add_row(name, *values)
+    _console.print(table)
+    for each in figures:
+        for problem in each.problems:
+            _console.print(f"FAILED, {each.scenario.name}: {problem}", markup=False)
+
+
+def _rows(figures: list[Figures]) -> list[tuple[str, list[str]]]:
+    rows = [
+        ("messages", [f"{f.scenario.messages:,}" for f in figures]),
+        ("seconds", [f"{f.seconds:.2f}" for f in figures]),
+        (
+            "messages a second, complete",
+            [f"{f.scenario.messages / f.seconds:,.0f}" for f in figures],
+        ),
+        (
+            "messages a second, accepted",
+            [f"{f.sent.answered_ids / (f.sent.ended - f.sent.began):,.0f}" for f in figures],
+        ),
+        ("a request took, median", [f"{f.sent.p50 * 1000:.1f} ms" for f in figures]),
+        ("a request took, 99 %", [f"{f.sent.p99 * 1000:.1f} ms" for f in figures]),
+    ]
+    for group in figures[0].cpu:
+        cost = [f"{f.cpu[group] / f.scenario.messages * 1e6:.0f}" for f in figures]
+        rows.append((f"CPU us a message: {group}", cost))
+    total = [f"{sum(f.cpu.values()) / f.scenario.messages * 1e6:.0f}" for f in figures]
+    cores = [f"{sum(f.cpu.values()) / f.seconds:.2f}" for f in figures]
+    return [*rows, ("CPU us a message: all", total), ("cores in use", cores)]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure linegate's whole path on this machine.")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes (1)")
+    parser.add_argument(
+        "--events-per-call", type=int, default=1, help="most LINE events in one webhook call (1)"
+    )
+    parser.add_argument("--only", choices=list(SCENARIOS), help="one scenario alone")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the messages")
+    parser.add_argument("--profile", type=Path, help="folder for flame graphs; needs py-spy")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run and print; the exit code is 0 only if every message ended in exactly one report."""
+    try:
+        figures = uvloop.run(bench(_options()))
+    except BenchError as error:
+        _console.print(f"FAILED: {error}", markup=False)
+        return 1
+    show(figures)
+    return 1 if any(each.problems for each in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 import uvloop
@@ -115,8 +116,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            self._transport = transport
+        # uvloop's transports are not asyncio's by class.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._run.stop(f"the connection ended: {error or 'closed by the server'}")

@@ -14,9 +14,11 @@ To see where the time goes, give `--profile FOLDER` with py-spy installed
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -264,12 +266,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+async def _stoppable(work: Coroutine[None, None, list[Figures]]) -> list[Figures]:
+    """Also when we are told to end, what we started is stopped."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
 def main() -> int:
     """Run and print; the exit code is 0 only if every message ended in exactly one report."""
     try:
-        figures = uvloop.run(bench(_options()))
+        figures = uvloop.run(_stoppable(bench(_options())))
     except BenchError as error:
         _console.print(f"FAILED: {error}", markup=False)
+        return 1
+    except asyncio.CancelledError:
         return 1
     show(figures)
     return 1 if any(each.problems for each in figures) else 0

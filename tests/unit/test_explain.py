@@ -207,6 +207,27 @@ def test_rule_violations_are_bounded_too() -> None:
     assert len(told(request)) == MOST_VIOLATIONS + 1
 
 
+def test_broken_piece_that_is_too_large_is_told_as_a_whole_and_hides_nothing_else() -> None:
+    huge = a_content(a_bubble(*[{"type": "TXET"}] * 20_000))
+    found = told(a_request(a_message(huge), a_message(destinations=[{}])))
+    assert [v.property for v in found] == ["messages[0].content", "messages[1].destinations[0].to"]
+    assert "too large to be explained" in found[0].violation
+
+
+def test_one_bad_destination_among_very_many_is_found() -> None:
+    destinations: list[Any] = [{"to": "66855538125"}] * 20_000
+    request = a_request(a_message(destinations=[*destinations, {"to": 66855538125}]))
+    assert places(request) == ["messages[0].destinations[20000].to"]
+
+
+@pytest.mark.parametrize("amount", [1.0, 2e3, 1e400, 10**30, -(10**5000 // 10**900)])
+def test_numbers_that_only_look_whole_or_have_no_end_are_violations(amount: float) -> None:
+    schedule = '{"schedule": {"sendingSpeedLimit": {"amount": @}}}'
+    number = "1e400" if amount == float("inf") else json.dumps(amount)
+    body = json.dumps(a_request(options="@@")).replace('"@@"', schedule.replace("@", number))
+    assert set(places(body.encode())) == {"options.schedule.sendingSpeedLimit.amount"}
+
+
 # --- the two readers agree ---------------------------------------------------------------------
 
 _VALUES = st.sampled_from(
@@ -216,6 +237,9 @@ _VALUES = st.sampled_from(
         1,
         -1,
         1.5,
+        1.0,
+        2e3,
+        10**30,
         True,
         "",
         "x",

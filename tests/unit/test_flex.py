@@ -256,7 +256,7 @@ def test_restored_bubble_reads_as_the_client_wrote_it() -> None:
     assert restore_bubble(render_bubble(accepted(content))) == content
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bubble=bubbles, alt_text=alt_texts)
 def test_every_accepted_bubble_is_valid_by_lines_own_schema(
     line_schema: jsonschema_rs.Draft202012Validator, bubble: Any, alt_text: str
@@ -267,7 +267,7 @@ def test_every_accepted_bubble_is_valid_by_lines_own_schema(
     assert [error.message for error in line_schema.iter_errors(message)] == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bubble=bubbles, alt_text=alt_texts)
 def test_every_accepted_bubble_obeys_lines_structure_rules(bubble: Any, alt_text: str) -> None:
     message = json.loads(render_bubble(accepted(a_content(bubble, alt_text))))
@@ -276,7 +276,7 @@ def test_every_accepted_bubble_obeys_lines_structure_rules(bubble: Any, alt_text
             assert_structure(message["contents"][block])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bubble=bubbles, alt_text=alt_texts)
 def test_rendering_touches_no_free_text(bubble: Any, alt_text: str) -> None:
     content = a_content(bubble, alt_text)
@@ -284,7 +284,7 @@ def test_rendering_touches_no_free_text(bubble: Any, alt_text: str) -> None:
     assert sorted(free_texts(message)) == sorted(free_texts(content))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bubble=bubbles, alt_text=alt_texts)
 def test_restoring_and_rendering_again_gives_the_same_bytes(bubble: Any, alt_text: str) -> None:
     once = render_bubble(accepted(a_content(bubble, alt_text)))

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from linegate.api.explain_schema import structure_errors
 from linegate.api.repair import related, repaired
 from linegate.api.request_rules import check_request
 from linegate.api.schemas import LineRequest, decode_request
+from linegate.api.structure import structure_errors
 from linegate.domain.violation import Violation
 
 __all__ = ["DEEPEST", "MOST_VIOLATIONS", "explain", "read_request"]
@@ -31,6 +31,8 @@ DEEPEST = 64
 
 _ROOT = "$"
 _TOO_DEEP = f"must not be nested deeper than {DEEPEST} levels of objects and arrays"
+_LARGEST = 2**53
+_NOT_WHOLE = 1.5
 _ESCAPED_NUL = rb"\u0000"
 
 
@@ -61,7 +63,7 @@ def explain(body: bytes, now: datetime) -> list[Violation]:
     tree = _cleaned(tree, "", 1, found)
     errors = structure_errors(tree, MOST_VIOLATIONS + 1)
     found += [Violation(error.path or _ROOT, error.words) for error in errors]
-    request = repaired(tree, errors)
+    request = repaired(tree, errors) if len(found) <= MOST_VIOLATIONS else None
     if request is not None:
         broken = [violation.property for violation in found]
         found += [
@@ -117,9 +119,8 @@ def _cleaned(value: Any, path: str, level: int, found: list[Violation]) -> Any:
     match value:
         case str():
             return _cleaned_text(value, path, found)
-        case float() if not math.isfinite(value):
-            found.append(Violation(path or _ROOT, "must be a smaller number"))
-            return 0
+        case int() | float():
+            return _cleaned_number(value, path, found)
         case dict() | list() if level > DEEPEST:
             found.append(Violation(path or _ROOT, _TOO_DEEP))
             return value.__class__()
@@ -132,6 +133,15 @@ def _cleaned(value: Any, path: str, level: int, found: list[Violation]) -> Any:
             ]
         case _:
             return value
+
+
+def _cleaned_number(value: float, path: str, found: list[Violation]) -> float:
+    """A number that a validator judges as the decoder does."""
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else _LARGEST  # beyond every limit all the same
+    if not math.isfinite(value):
+        found.append(Violation(path or _ROOT, "must be a smaller number"))
+    return _NOT_WHOLE  # JSON Schema takes 1.0 for a whole number; the decoder does not
 
 
 def _cleaned_text(text: str, path: str, found: list[Violation]) -> str:

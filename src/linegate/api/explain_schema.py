@@ -8,7 +8,6 @@ is this, then that", which leads the validator to the very property.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -16,7 +15,7 @@ import msgspec
 
 from linegate.api.schemas import LineRequest
 
-__all__ = ["Step", "StructureError", "path_text", "structure_errors"]
+__all__ = ["Step", "StructureError", "errors_in", "path_text"]
 
 Step = str | int
 """One step of a path: a property's name or an element's index."""
@@ -49,17 +48,20 @@ def path_text(steps: Iterable[Step]) -> str:
     return text.removeprefix(".")
 
 
-def structure_errors(tree: Any, limit: int) -> list[StructureError]:
-    """What is structurally wrong with a request, at most `limit` errors, outermost first.
+def errors_in(value: Any, definition: str, steps: tuple[Step, ...]) -> list[StructureError]:
+    """All structural errors of one piece of a request.
 
-    tree: JSON as Python values, without nulls and without infinite numbers.
+    value:      JSON as Python values, as `explain` has cleaned them; small, since a validator
+                collects every error before it tells the first.
+    definition: the piece's type by name: LineRequest, LineMessage, Destination or Content.
+    steps:      where the piece stands in the request.
     """
-    return [_in_words(error) for error in islice(_VALIDATOR.iter_errors(tree), limit)]
+    return [_in_words(error, steps) for error in _VALIDATORS[definition].iter_errors(value)]
 
 
-def _in_words(error: jsonschema_rs.ValidationError) -> StructureError:
+def _in_words(error: jsonschema_rs.ValidationError, at: tuple[Step, ...]) -> StructureError:
     kind: Any = error.kind
-    steps = tuple(error.instance_path)
+    steps = (*at, *error.instance_path)
     if kind.name == "required":
         return StructureError((*steps, kind.property), "is required", absent=True)
     return StructureError(steps, _words(kind), absent=False)
@@ -149,7 +151,16 @@ def _without_required_tags(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+def _validators(patterns: dict[str, str]) -> dict[str, jsonschema_rs.Draft202012Validator]:
+    """One validator per kind of piece; `patterns` gets the patterns' descriptions."""
+    schema = _without_required_tags(msgspec.json.schema(LineRequest))
+    schema["$defs"]["Content"] = schema["$defs"]["LineMessage"]["properties"]["content"]
+    definitions = _rewritten(schema["$defs"], patterns)
+    return {
+        name: jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": definitions})
+        for name in ("LineRequest", "LineMessage", "Destination", "Content")
+    }
+
+
 _PATTERNS: dict[str, str] = {}
-_VALIDATOR = jsonschema_rs.Draft202012Validator(
-    _rewritten(_without_required_tags(msgspec.json.schema(LineRequest)), _PATTERNS)
-)
+_VALIDATORS = _validators(_PATTERNS)

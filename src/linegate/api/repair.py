@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from linegate.api.explain_schema import Step, StructureError, structure_errors
+from linegate.api.explain_schema import Step, StructureError
 from linegate.api.schemas import LineRequest
+from linegate.api.structure import structure_errors
 
 __all__ = ["related", "repaired"]
 

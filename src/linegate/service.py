@@ -18,6 +18,7 @@ from linegate.api.directory import Directory
 from linegate.api.health import Health
 from linegate.api.reports import Reports
 from linegate.api.send import Send
+from linegate.api.sessions import Sessions
 from linegate.clock import Clock
 from linegate.config import Settings
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
@@ -115,6 +116,7 @@ async def _api(
             lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
         ),
         health=Health(store.pool, directory, clock, scrape, lambda: ()),
+        sessions=Sessions(directory, clock),
     )
     return create_app(routes)
 

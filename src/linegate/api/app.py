@@ -15,6 +15,7 @@ from linegate.api.health import Health
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.reports import Reports
 from linegate.api.send import Send
+from linegate.api.sessions import Sessions
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
 from linegate.postgres.pool import AWAY
@@ -32,6 +33,7 @@ class Routes:
     reports: Reports
     line_webhook: LineWebhook
     health: Health
+    sessions: Sessions
 
 
 def create_app(routes: Routes) -> Starlette:
@@ -40,6 +42,9 @@ def create_app(routes: Routes) -> Starlette:
         routes=[
             Route("/line/1/messages", routes.send.__call__, methods=["POST"]),
             Route("/line/1/reports", routes.reports.__call__, methods=["GET"]),
+            Route("/auth/1/session", routes.sessions.create, methods=["POST"]),
+            Route("/auth/1/session", routes.sessions.destroy, methods=["DELETE"]),
+            Route("/auth/1/oauth2/token", routes.sessions.issue, methods=["POST"]),
             Route("/line/webhook/{sender:path}", routes.line_webhook.__call__, methods=["POST"]),
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),

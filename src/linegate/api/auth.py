@@ -1,17 +1,18 @@
-"""Who is asking: `Authorization: App KEY` to an account and its scopes."""
+"""Who is asking, and whether they may: an Authorization header to a caller with a scope."""
 
 from datetime import datetime
 
 from starlette.requests import Request
 
 from linegate.api.directory import Directory
-from linegate.domain.keys import digest_of
+from linegate.api.identities import Denied
+from linegate.domain.caller import Caller, plain_address
 from linegate.domain.violation import Violation
-from linegate.postgres.directory import Key
 
-__all__ = ["Refused", "authorise"]
+__all__ = ["CHALLENGE", "Refused", "address_of", "authorise"]
 
-_SCHEME = "app "
+CHALLENGE = 'App, Basic realm="linegate", IBSSO, Bearer'
+"""What a 401 asks for in `WWW-Authenticate`."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, in the words of HTTP
@@ -32,20 +33,30 @@ class Refused(Exception):  # noqa: N818 - it is an answer, in the words of HTTP
 
 async def authorise(
     request: Request, directory: Directory, scopes: frozenset[str], now: datetime
-) -> Key:
-    """The key the request came with, if it has one of `scopes`.
+) -> Caller:
+    """Who the request comes from, if it has one of `scopes`.
 
-    Raises: Refused 401 without a good key, 403 without the scope or for a suspended account.
+    Raises: Refused 401 without good credentials, 403 without the scope, from an address that is
+            not allowed or for a suspended account, 429 after too many wrong passwords.
     """
     header = request.headers.get("authorization", "")
-    if header[: len(_SCHEME)].lower() != _SCHEME:
-        raise Refused(401, headers={"WWW-Authenticate": "App"})
-    key = await directory.key(digest_of(header[len(_SCHEME) :].strip()), now)
-    if key is None or not key.enabled or (key.expires_at is not None and key.expires_at <= now):
-        raise Refused(401, headers={"WWW-Authenticate": "App"})
-    if key.suspended_at is not None:
-        raise Refused(403, [Violation("$", "the account is suspended")])
-    if not key.scopes & scopes:
+    caller = await directory.identities.identify(header, address_of(request), now)
+    if isinstance(caller, Denied):
+        raise _refused(caller)
+    if not caller.scopes & scopes:
         needed = ", ".join(sorted(scopes))
         raise Refused(403, [Violation("$", f"the key needs one of these scopes: {needed}")])
-    return key
+    return caller
+
+
+def address_of(request: Request) -> str | None:
+    """The caller's address; behind a trusted proxy the one that it tells."""
+    return plain_address(request.client.host if request.client else None)
+
+
+def _refused(denied: Denied) -> Refused:
+    if denied.status == 401:
+        return Refused(401, headers={"WWW-Authenticate": CHALLENGE})
+    if denied.status == 429:
+        return Refused(429, headers={"Retry-After": str(denied.retry_after)})
+    return Refused(denied.status, [Violation("$", denied.reason)])

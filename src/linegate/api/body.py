@@ -5,18 +5,27 @@ from starlette.requests import Request
 from linegate.api.auth import Refused
 from linegate.domain.violation import Violation
 
-__all__ = ["read_body"]
+__all__ = ["media_type_of", "read_body", "read_bounded"]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes.
 
     Raises: Refused 413 for a longer one (before it is read, where its length is announced) and
-            415 for a media type that is not JSON. No media type at all counts as JSON.
+            415 for a media type that is not JSON or a compressed body. No media type at all
+            counts as JSON.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         raise Refused(415)
+    return await read_bounded(request, limit)
+
+
+async def read_bounded(request: Request, limit: int) -> bytes:
+    """The body of any media type. Raises: Refused 413 and, for a compressed one, 415."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        reason = "the body must not be compressed"
+        raise Refused(415, [Violation("$", reason)], {"Accept-Encoding": "identity"})
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise _too_long(limit)
@@ -26,6 +35,11 @@ async def read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise _too_long(limit)
     return bytes(body)
+
+
+def media_type_of(request: Request) -> str:
+    """The media type without parameters, in lower case; "" if there is none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _too_long(limit: int) -> Refused:

@@ -32,7 +32,7 @@ class Reports:
 
         Source: published operation get-outbound-line-message-delivery-reports.
         """
-        key = await authorise(request, self._directory, SEND, self._clock.now())
+        caller = await authorise(request, self._directory, SEND, self._clock.now())
         asked = request.query_params
         violations: list[Violation] = []
         limit = _limit(asked.get("limit"), violations)
@@ -42,12 +42,12 @@ class Reports:
             raise Refused(400, violations)
         message_id, bulk_id, entity_id, application_id, campaign = texts
         reports = await self._puller.pull(
-            key.account_id,
+            caller.account_id,
             limit=limit,
             message_id=message_id,
             bulk_id=bulk_id,
-            entity_id=entity_id,
-            application_id=application_id,
+            entity_id=caller.entity_id(entity_id),
+            application_id=caller.application_id(application_id),
             campaign=campaign,
         )
         return Response(encode_reports(reports, "application/json"), media_type="application/json")

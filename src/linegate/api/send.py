@@ -12,9 +12,11 @@ from linegate.api.body import read_body
 from linegate.api.convert import to_bulk
 from linegate.api.directory import Directory
 from linegate.api.explain import read_request
+from linegate.api.platform_rules import apply_platform
 from linegate.api.schemas_response import encode_send_answer
 from linegate.clock import Clock
 from linegate.domain.bulk import Bulk
+from linegate.domain.caller import Caller
 from linegate.domain.keys import SEND
 from linegate.domain.violation import Violation
 from linegate.metrics import Metrics
@@ -53,9 +55,9 @@ class Send:
         Source: published operation send-line-message.
         """
         now = self._clock.now()
-        key = await authorise(request, self._directory, SEND, now)
+        caller = await authorise(request, self._directory, SEND, now)
         body = await read_body(request, self._body_limit)
-        bulk = await self._read(body, key.account_id, now)
+        bulk = await self._read(body, caller, now)
         accepted = await self._acceptor.accept(bulk)
         if isinstance(accepted, BulkIdTaken):
             reason = "was used before: a bulkId names one request of the account"
@@ -68,7 +70,7 @@ class Send:
         )
         return Response(answer, media_type="application/json")
 
-    async def _read(self, body: bytes, account_id: int, now: datetime) -> Bulk:
+    async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
         """The bulk, or everything that is wrong with the request."""
         if len(body) > _LARGE:
             asked = await run_in_threadpool(read_request, body, now)
@@ -80,7 +82,8 @@ class Send:
         if count > self._destinations_limit:
             reason = f"must have at most {self._destinations_limit} destinations in all"
             raise Refused(400, [Violation("messages", reason)])
-        bulk = await to_bulk(asked, account_id, self._directory, now)
+        apply_platform(asked, caller)
+        bulk = await to_bulk(asked, caller.account_id, self._directory, now)
         if isinstance(bulk, list):
             raise Refused(400, bulk)
         return bulk

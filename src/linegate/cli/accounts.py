@@ -1,7 +1,6 @@
 """Commands: accounts, keys, senders, webhooks."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,10 @@ import typer
 
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
 from linegate.clock import SystemClock
-from linegate.domain.keys import ALL_SCOPES, digest_of, format_key
 from linegate.postgres.directory import (
     find_account,
     find_webhook_secret,
     insert_account,
-    insert_key,
     insert_sender,
     set_default_endpoint,
 )
@@ -23,13 +20,20 @@ from linegate.postgres.store import Store
 from linegate.sealing import account_context, sender_context
 from linegate.webhook.signing import SECRET_BYTES, secret_of
 
-__all__ = ["account", "create_account", "create_key", "create_sender", "key", "sender", "webhook"]
+__all__ = [
+    "AccountName",
+    "account",
+    "account_id_of",
+    "create_account",
+    "create_sender",
+    "sender",
+    "webhook",
+]
 
 LINE_RATE = 1900
 """Requests a second to one channel: a little below LINE's 2,000, for what network delay bunches."""
 
 account = typer.Typer(help="Accounts: everything belongs to one.", no_args_is_help=True)
-key = typer.Typer(help="API keys.", no_args_is_help=True)
 sender = typer.Typer(help="Senders: LINE Official Accounts.", no_args_is_help=True)
 webhook = typer.Typer(help="Where delivery reports are pushed.", no_args_is_help=True)
 
@@ -41,21 +45,6 @@ def account_create(name: str, as_json: Annotated[bool, JsonFlag] = False) -> Non
     """Create an account and print its id."""
     id_ = with_store(lambda store: create_account(store, name))
     show({"id": id_, "name": name}, as_json=as_json, plain=str(id_))
-
-
-@key.command("create")
-def key_create(
-    owner: AccountName,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", help="What it may do; all of its account if not given."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="A name to tell keys apart.")] = "",
-    as_json: Annotated[bool, JsonFlag] = False,
-) -> None:
-    """Create an API key and print it. It is shown this once: only its digest is stored."""
-    made = with_store(lambda store: create_key(store, owner, name=name, scopes=scope or ()))
-    show({"key": made, "account": owner}, as_json=as_json, plain=made)
 
 
 @sender.command("create")
@@ -103,7 +92,7 @@ def webhook_set(
 
     async def work(store: Store) -> int:
         async with store.pool.acquire() as conn:
-            id_ = await _account_id(conn, owner)
+            id_ = await account_id_of(conn, owner)
             return await set_default_endpoint(
                 conn, account_id=id_, url=url, now=SystemClock().now()
             )
@@ -118,7 +107,7 @@ def webhook_secret(owner: AccountName, as_json: Annotated[bool, JsonFlag] = Fals
 
     async def work(store: Store) -> str:
         async with store.pool.acquire() as conn:
-            sealed = await find_webhook_secret(conn, await _account_id(conn, owner))
+            sealed = await find_webhook_secret(conn, await account_id_of(conn, owner))
         return store.vault.open(sealed, context=account_context(owner, "webhook_secret"))
 
     secret = with_store(work)
@@ -136,25 +125,6 @@ async def create_account(store: Store, name: str) -> int:
     return id_
 
 
-async def create_key(store: Store, owner: str, *, name: str, scopes: Sequence[str]) -> str:
-    """Create a key of an account; gives the key."""
-    unknown = sorted(set(scopes) - set(ALL_SCOPES))
-    if unknown:
-        known = ", ".join(ALL_SCOPES)
-        raise CommandError(f"unknown scope {', '.join(unknown)}; the scopes are {known}")
-    made = format_key(os.urandom(16), os.urandom(16))
-    async with store.pool.acquire() as conn:
-        await insert_key(
-            conn,
-            account_id=await _account_id(conn, owner),
-            name=name,
-            digest=digest_of(made),
-            scopes=list(scopes or ALL_SCOPES),
-            now=SystemClock().now(),
-        )
-    return made
-
-
 async def create_sender(
     store: Store, owner: str, name: str, *, channel_id: str, channel_secret: str, token: str | None
 ) -> int:
@@ -163,7 +133,7 @@ async def create_sender(
     async with store.pool.acquire() as conn:
         id_ = await insert_sender(
             conn,
-            account_id=await _account_id(conn, owner),
+            account_id=await account_id_of(conn, owner),
             name=name,
             channel_id=channel_id,
             channel_secret=vault.seal(channel_secret, context=sender_context(name, "secret")),
@@ -178,7 +148,8 @@ async def create_sender(
     return id_
 
 
-async def _account_id(conn: Connection, name: str) -> int:
+async def account_id_of(conn: Connection, name: str) -> int:
+    """An account's id by its name. Raises: CommandError if there is none."""
     id_ = await find_account(conn, name)
     if id_ is None:
         raise CommandError(f"there is no account named {name}")

@@ -2,7 +2,7 @@
 
 import typer
 
-from linegate.cli import accounts, serve
+from linegate.cli import accounts, keys, serve, users
 
 __all__ = ["app", "main"]
 
@@ -17,7 +17,8 @@ app.command("api")(serve.api)
 app.command("worker")(serve.worker)
 app.command("simulate")(serve.simulate)
 app.add_typer(accounts.account, name="account")
-app.add_typer(accounts.key, name="key")
+app.add_typer(keys.key, name="key")
+app.add_typer(users.user, name="user")
 app.add_typer(accounts.sender, name="sender")
 app.add_typer(accounts.webhook, name="webhook")
 

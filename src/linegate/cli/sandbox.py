@@ -8,10 +8,12 @@ from pathlib import Path
 
 import aiohttp
 
-from linegate.cli.accounts import create_account, create_key, create_sender
+from linegate.cli.accounts import create_account, create_sender
+from linegate.cli.keys import create_key
 from linegate.config import Settings
 from linegate.domain.keys import digest_of
-from linegate.postgres.directory import find_account, find_key, find_sender
+from linegate.postgres.directory import find_account, find_sender
+from linegate.postgres.identities import find_key
 from linegate.postgres.store import Store
 
 __all__ = ["Sandbox", "banner", "prepare"]
@@ -129,7 +131,7 @@ async def _key(store: Store, file: _Kept) -> str:
         async with store.pool.acquire() as conn:
             if await find_key(conn, digest_of(kept)) is not None:
                 return kept
-    made = await create_key(store, ACCOUNT, name="sandbox", scopes=())
+    made = await create_key(store, ACCOUNT, name="sandbox")
     file.write(made)
     return made
 

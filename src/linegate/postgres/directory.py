@@ -8,19 +8,16 @@ from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
-    "Key",
     "Sender",
     "SenderRow",
     "default_endpoint",
     "end_monthly_holds",
     "ensure_endpoint",
     "find_account",
-    "find_key",
     "find_sender",
     "find_webhook_secret",
     "hold_sender",
     "insert_account",
-    "insert_key",
     "insert_sender",
     "load_senders",
     "next_process_number",
@@ -29,18 +26,6 @@ __all__ = [
     "set_default_endpoint",
     "write_installation",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An API key as stored: whose, and what it may do."""
-
-    id: int
-    account_id: int
-    scopes: frozenset[str]
-    enabled: bool
-    expires_at: datetime | None
-    suspended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,37 +79,6 @@ async def find_account(conn: Connection, name: str) -> int | None:
     """An account's id by its name."""
     id_: int | None = await bundled().find_account.value(conn, name=name)
     return id_
-
-
-async def insert_key(
-    conn: Connection,
-    *,
-    account_id: int,
-    name: str,
-    digest: bytes,
-    scopes: Sequence[str],
-    now: datetime,
-) -> int:
-    """Store a key's SHA-256; the key itself is never stored."""
-    id_: int = await bundled().insert_key.value(
-        conn, account_id=account_id, name=name, digest=digest, scopes=scopes, now=now
-    )
-    return id_
-
-
-async def find_key(conn: Connection, digest: bytes) -> Key | None:
-    """The key with this SHA-256."""
-    row = await bundled().find_key.one(conn, digest=digest)
-    if row is None:
-        return None
-    return Key(
-        row["id"],
-        row["account_id"],
-        frozenset(row["scopes"]),
-        row["enabled"],
-        row["expires_at"],
-        row["suspended_at"],
-    )
 
 
 async def insert_sender(

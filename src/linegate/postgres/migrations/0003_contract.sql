@@ -1,2 +1,79 @@
--- Templates, sessions, key rules, idempotency, relay (issue: the whole request contract).
-SELECT 1;
+-- The whole request contract, in parts. Each part under its own heading.
+
+-- -------------------------------------------------------------------------- who asks: keys, users
+
+ALTER TABLE api_key
+    ADD COLUMN hint              text NOT NULL DEFAULT '',      -- the key's first characters, to tell keys apart
+    ADD COLUMN valid_from        timestamptz,
+    ADD COLUMN allowed_addresses cidr[] NOT NULL DEFAULT '{}',  -- empty: from anywhere
+    ADD COLUMN application_id    text,                          -- given to requests that name none ...
+    ADD COLUMN application_forced boolean NOT NULL DEFAULT false,  -- ... or to every request
+    ADD COLUMN entity_id         text,
+    ADD COLUMN entity_forced     boolean NOT NULL DEFAULT false;
+
+-- Who logs in by name and password. Names are unique in the installation: a login names no account.
+CREATE TABLE api_user (
+    id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id        bigint NOT NULL REFERENCES account,
+    name              text NOT NULL UNIQUE,
+    password_hash     text NOT NULL,           -- argon2id, with its parameters and salt
+    scopes            text[] NOT NULL,
+    enabled           boolean NOT NULL DEFAULT true,
+    allowed_addresses cidr[] NOT NULL DEFAULT '{}',
+    created_at        timestamptz NOT NULL
+);
+
+-- What a login gave: IBSSO sessions and OAuth2 access tokens.
+CREATE TABLE auth_token (
+    digest     bytea PRIMARY KEY,              -- SHA-256 of the token
+    user_id    bigint NOT NULL REFERENCES api_user ON DELETE CASCADE,
+    kind       text NOT NULL CHECK (kind IN ('session', 'oauth')),
+    address    inet,                           -- the only caller it serves; NULL: any
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX auth_token_user ON auth_token (user_id);
+CREATE INDEX auth_token_expiry ON auth_token (expires_at);
+
+-- ------------------------------------------------------------------------------- Idempotency-Key
+
+-- The answer of each request that came with an Idempotency-Key, for 24 hours. The row is written in
+-- the transaction that takes the request, so that a crash leaves both or neither.
+CREATE TABLE idempotency (
+    account_id  bigint NOT NULL,
+    key         text NOT NULL,
+    body_digest bytea NOT NULL,                -- SHA-256 of the request's body
+    answer      bytea,                         -- deflated; NULL only inside that transaction
+    accepted_at timestamptz NOT NULL,
+    PRIMARY KEY (account_id, key)
+);
+ALTER TABLE idempotency ALTER COLUMN answer SET STORAGE EXTERNAL;  -- it is compressed already
+CREATE INDEX idempotency_age ON idempotency (accepted_at);
+
+-- --------------------------------------------------------------------------- blocked destinations
+
+CREATE TABLE blocklist (
+    account_id  bigint NOT NULL REFERENCES account,
+    destination text NOT NULL,                 -- digits
+    blocked_at  timestamptz NOT NULL,
+    PRIMARY KEY (account_id, destination)
+);
+
+-- ------------------------------------------------------------------- LINE credentials and relay
+
+ALTER TABLE sender
+    ADD COLUMN assertion_key bytea,            -- sealed PEM; tokens are issued for a JWT signed with it
+    ADD COLUMN assertion_kid text,             -- the key's id in LINE's console
+    ADD COLUMN relay_url     text;             -- where events that are not ours are forwarded
+
+-- Calls of LINE that hold events of others, until the bot has taken them: the body and signature as LINE sent them.
+CREATE TABLE relay (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sender_id   bigint NOT NULL,
+    body        bytea NOT NULL,
+    signature   text NOT NULL,
+    received_at timestamptz NOT NULL,
+    due_at      timestamptz NOT NULL,          -- when to try next; while it is being tried: the lease's end
+    tries       smallint NOT NULL DEFAULT 0
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX relay_due ON relay (sender_id, due_at);
+

@@ -17,17 +17,6 @@ SELECT webhook_secret FROM account WHERE id = :account_id;
 -- An account's id by its name.
 SELECT id FROM account WHERE name = :name;
 
--- name: insert_key :value
--- Store a key's digest.
-INSERT INTO api_key (account_id, name, digest, scopes, created_at)
-VALUES (:account_id, :name, :digest, :scopes, :now) RETURNING id;
-
--- name: find_key :one
--- Whom a key belongs to and what it may do.
-SELECT api_key.id, api_key.account_id, api_key.scopes, api_key.enabled, api_key.expires_at, account.suspended_at
-FROM api_key JOIN account ON account.id = api_key.account_id
-WHERE api_key.digest = :digest;
-
 -- name: insert_sender :value
 -- Create a sender with its row of LINE's rate; nothing comes back if the name is taken.
 WITH created AS (

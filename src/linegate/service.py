@@ -43,7 +43,7 @@ from linegate.supervisor import Supervisor
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
 
-__all__ = ["opened_store", "running_worker", "serve_api"]
+__all__ = ["build_api", "opened_store", "running_worker", "serve_api", "served"]
 
 _log = structlog.get_logger()
 _LINGER = timedelta(milliseconds=4)
@@ -76,14 +76,14 @@ async def serve_api(
         store = await stack.enter_async_context(
             opened_store(settings, clock, connections=10, application="linegate api")
         )
-        app = await _api(stack, store, settings, clock, metrics, scrape)
-        async with _served(app, settings.host, settings.port) as url:
+        app = await build_api(stack, store, settings, clock, metrics, scrape)
+        async with served(app, settings.host, settings.port) as url:
             _log.info("service.started", role="api", url=url)
             started(url)
             await asyncio.get_running_loop().create_future()
 
 
-async def _api(
+async def build_api(
     stack: AsyncExitStack,
     store: Store,
     settings: Settings,
@@ -91,6 +91,7 @@ async def _api(
     metrics: Metrics,
     scrape: Callable[[], CollectorRegistry],
 ) -> Starlette:
+    """The API on an open store; what it must finish at the end is left to `stack`."""
     async with store.pool.acquire() as conn:
         ids = IdMaker(await next_process_number(conn))
     directory = Directory(store.pool, clock)
@@ -218,7 +219,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
     """The application on a port while the block lasts; gives its base URL."""
     config = uvicorn.Config(
         app,

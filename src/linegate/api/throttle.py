@@ -1,7 +1,7 @@
 """Counts what one caller may do only so often: guess a password, open a session.
 
 In the memory of one process, and bounded. An installation of N API processes allows N times as
-much, which guesses of a password do not live on: docs/decisions/0031.
+much, which guesses of a password do not live on: docs/decisions/0030.
 """
 
 import math

@@ -36,7 +36,7 @@ ended AS (
 )
 INSERT INTO api_key (account_id, name, digest, hint, scopes, expires_at, allowed_addresses,
                      application_id, application_forced, entity_id, entity_forced, created_at)
-SELECT account_id, name, :digest, :hint, scopes, :now + (expires_at - created_at), allowed_addresses,
+SELECT account_id, name, :digest, :hint, scopes, :now::timestamptz + (expires_at - created_at), allowed_addresses,
        application_id, application_forced, entity_id, entity_forced, :now
 FROM old RETURNING id;
 

@@ -86,7 +86,8 @@ CREATE TABLE bulk (
     account_id  bigint NOT NULL,
     client_id   text,                        -- the client's bulkId; NULL: the id in hexadecimal
     accepted_at timestamptz NOT NULL,
-    messages    integer NOT NULL
+    messages    integer NOT NULL,            -- destinations, rejected ones included
+    last_id     bigint NOT NULL              -- of its messages: all its ids lie in id..last_id
 ) PARTITION BY RANGE (id);
 
 -- One message object of the request: content and options, once for all its destinations.
@@ -112,7 +113,8 @@ CREATE TABLE message (
     id          bigint PRIMARY KEY,
     object_id   bigint NOT NULL,
     destination text NOT NULL,               -- digits; as given where it is no number
-    client_id   text                         -- the client's messageId; NULL: the id in hexadecimal
+    client_id   text,                        -- the client's messageId; NULL: the id in hexadecimal
+    track_id    bigint                       -- whose turn it waits for; NULL: due when accepted
 ) PARTITION BY RANGE (id);
 
 -- Ids that clients chose, unique in an account, for as long as their messages are kept.
@@ -128,8 +130,9 @@ CREATE INDEX client_id_age ON client_id (id);
 
 -- ------------------------------------------------------------------------ what is unfinished
 
--- `due_alone` goes before `due_bulk`: a message that is alone never waits for a million others.
-CREATE TYPE step AS ENUM ('due_alone', 'due_bulk', 'sending', 'sent', 'unknown');
+-- `due_alone` goes before the others: a message that is alone never waits for a million others.
+-- `due_paced` has a slot of its bulk's speed limit as `due_at`; `turn` wants one; `held` is paused.
+CREATE TYPE step AS ENUM ('due_alone', 'due_paced', 'due_bulk', 'turn', 'held', 'sending', 'sent', 'unknown');
 
 CREATE TABLE queue (
     id          bigint PRIMARY KEY,          -- the message
@@ -141,15 +144,17 @@ CREATE TABLE queue (
     due_at      timestamptz NOT NULL,        -- due: may go; sending: lease ends; sent, unknown: patience ends
     deadline_at timestamptz NOT NULL,        -- validity ends
     sent_at     timestamptz,                 -- first hand-over
-    alone       boolean NOT NULL,
+    home        step NOT NULL,               -- where it goes back to after a try that did not go out
     attempt     smallint NOT NULL DEFAULT 0, -- the newest; also the fence of a lease
     unknowns    smallint NOT NULL DEFAULT 0, -- attempts whose outcome nobody knows
     failures    smallint NOT NULL DEFAULT 0, -- attempts that surely did not go out
     destination text NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2);
-CREATE INDEX queue_due ON queue (sender_id, step, due_at) WHERE step IN ('due_alone', 'due_bulk');
-CREATE INDEX queue_deadline ON queue (deadline_at) WHERE step IN ('due_alone', 'due_bulk');
+CREATE INDEX queue_due ON queue (sender_id, step, due_at) WHERE step IN ('due_alone', 'due_paced', 'due_bulk');
+CREATE INDEX queue_deadline ON queue (deadline_at) WHERE step IN ('due_alone', 'due_paced', 'due_bulk', 'turn');
+CREATE INDEX queue_turn ON queue (object_id, due_at) WHERE step IN ('due_paced', 'turn');
+CREATE INDEX queue_held ON queue (object_id) WHERE step = 'held';
 CREATE INDEX queue_timer ON queue (due_at) WHERE step IN ('sending', 'sent', 'unknown');
 
 -- ------------------------------------------------------------------------------ what happened

@@ -15,14 +15,15 @@ RETURNING id;
 WITH asked AS MATERIALIZED (
     SELECT *
     FROM unnest(:ids::bigint[], :object_positions::integer[], :destinations::text[],
-                :client_ids::text[], :statuses::smallint[], :errors::smallint[])
-      AS asked (id, k, destination, client_id, status, error)
+                :client_ids::text[], :statuses::smallint[], :errors::smallint[], :track_ids::bigint[])
+      AS asked (id, k, destination, client_id, status, error, track_id)
 ),
 new_bulk AS (
-    INSERT INTO bulk (id, account_id, client_id, accepted_at, messages)
-    SELECT id, account_id, client_id, :now, messages
-    FROM unnest(:bulk_ids::bigint[], :bulk_accounts::bigint[], :bulk_client_ids::text[], :bulk_messages::integer[])
-      AS b (id, account_id, client_id, messages)
+    INSERT INTO bulk (id, account_id, client_id, accepted_at, messages, last_id)
+    SELECT id, account_id, client_id, :now, messages, last_id
+    FROM unnest(:bulk_ids::bigint[], :bulk_accounts::bigint[], :bulk_client_ids::text[], :bulk_messages::integer[],
+                :bulk_last_ids::bigint[])
+      AS b (id, account_id, client_id, messages, last_id)
 ),
 new_object AS (
     INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id,
@@ -38,16 +39,16 @@ new_object AS (
             callback_data, validity, delivery_window, sms_failover, intermediate)
 ),
 new_message AS (
-    INSERT INTO message (id, object_id, destination, client_id)
-    SELECT id, (:object_ids::bigint[])[k], destination, client_id FROM asked
+    INSERT INTO message (id, object_id, destination, client_id, track_id)
+    SELECT id, (:object_ids::bigint[])[k], destination, client_id, track_id FROM asked
 ),
 new_due AS (
-    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, alone, destination)
+    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination)
     SELECT id, (:object_senders::bigint[])[k], (:object_ids::bigint[])[k], (:object_accounts::bigint[])[k],
            NULLIF((:object_endpoints::bigint[])[k], 0),
-           CASE WHEN (:object_alone::boolean[])[k] THEN 'due_alone'::step ELSE 'due_bulk'::step END,
-           :now, :now + (:object_validities::interval[])[k], (:object_alone::boolean[])[k], destination
-    FROM asked WHERE status IS NULL
+           (:object_homes::step[])[k],
+           :now, :now + (:object_validities::interval[])[k], (:object_homes::step[])[k], destination
+    FROM asked WHERE status IS NULL AND track_id IS NULL
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -60,3 +61,27 @@ new_push AS (
     FROM asked WHERE status IS NOT NULL AND (:object_endpoints::bigint[])[k] > 0
 )
 SELECT pg_notify('linegate_due', '');
+
+-- name: insert_runs :exec
+-- How bulks that wait will go.
+INSERT INTO bulk_run (bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, next_at, changed_at)
+SELECT bulk_id, account_id, last_id, 'processing', send_at, pace_amount, pace_unit, send_at, :now, :now
+FROM unnest(:bulk_ids::bigint[], :account_ids::bigint[], :last_ids::bigint[], :send_ats::timestamptz[],
+            :pace_amounts::integer[], :pace_units::interval[])
+  AS run (bulk_id, account_id, last_id, send_at, pace_amount, pace_unit);
+
+-- name: insert_tracks :exec
+-- The tracks of bulks that wait. Days come as text, since an array of arrays must be even.
+INSERT INTO track (id, bulk_id, object_id, account_id, sender_id, endpoint_id, home, validity, days, opens, closes, zone,
+                   position, last_id, remaining)
+SELECT id, bulk_id, object_id, account_id, sender_id, NULLIF(endpoint_id, 0), home, validity, days::smallint[], opens,
+       closes, zone, 0, last_id, remaining
+FROM unnest(:ids::bigint[], :bulk_ids::bigint[], :object_ids::bigint[], :account_ids::bigint[], :sender_ids::bigint[],
+            :endpoint_ids::bigint[], :homes::step[], :validities::interval[], :days::text[], :opens::smallint[],
+            :closes::smallint[], :zones::text[], :last_ids::bigint[], :remainings::integer[])
+  AS track (id, bulk_id, object_id, account_id, sender_id, endpoint_id, home, validity, days, opens, closes, zone,
+            last_id, remaining);
+
+-- name: tell_shaper :exec
+-- There is a bulk to look at.
+SELECT pg_notify('linegate_shape', '');

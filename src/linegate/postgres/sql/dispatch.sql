@@ -5,7 +5,8 @@
 
 -- name: claim_due :many
 -- Lease due messages so that nobody else sends them: for each sender at most what LINE's rate has left
--- for all processes together, messages that are alone first.
+-- for all processes together, messages that are alone first. What is due before the horizon, a few
+-- milliseconds ahead, comes along and is held until its instant.
 WITH granted AS (
     SELECT pace.sender_id,
            LEAST(asked.wanted,
@@ -15,21 +16,23 @@ WITH granted AS (
     FROM unnest(:sender_ids::bigint[], :wanted::integer[]) AS asked (sender_id, wanted)
     JOIN sender_pace AS pace USING (sender_id)
     WHERE EXISTS (SELECT 1 FROM queue
-                  WHERE queue.sender_id = pace.sender_id AND step IN ('due_alone', 'due_bulk')
-                    AND due_at <= :now AND deadline_at > :now)
+                  WHERE queue.sender_id = pace.sender_id AND step IN ('due_alone', 'due_paced', 'due_bulk')
+                    AND due_at <= :horizon AND deadline_at > :now)
     FOR UPDATE OF pace SKIP LOCKED
 ),
 picked AS (
-    SELECT granted.sender_id, due.id
+    SELECT granted.sender_id, due.id, due.due_at
     FROM granted
     CROSS JOIN LATERAL (
-        SELECT oldest.id
-        FROM (VALUES ('due_alone'::step), ('due_bulk'::step)) AS turn (step)
+        SELECT oldest.id, oldest.due_at
+        FROM (VALUES ('due_alone'::step, '-infinity'::timestamptz),
+                     ('due_paced', :stale),  -- a slot that has passed is not used: the shaper gives another
+                     ('due_bulk', '-infinity')) AS turn (step, since)
         CROSS JOIN LATERAL (
-            SELECT queue.id FROM queue
+            SELECT queue.id, queue.due_at FROM queue
             WHERE queue.sender_id = granted.sender_id AND queue.step = turn.step
-              AND queue.step IN ('due_alone', 'due_bulk')  -- lets the partial index serve
-              AND queue.due_at <= :now AND queue.deadline_at > :now
+              AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')  -- lets the partial index serve
+              AND queue.due_at > turn.since AND queue.due_at <= :horizon AND queue.deadline_at > :now
             ORDER BY queue.due_at LIMIT granted.places
             FOR UPDATE SKIP LOCKED
         ) AS oldest
@@ -47,7 +50,7 @@ paid AS (
 UPDATE queue
 SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
 FROM picked WHERE queue.id = picked.id
-RETURNING queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
+RETURNING picked.due_at, queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
           queue.failures, queue.deadline_at, queue.sent_at;
 
 -- name: slow_sender :exec
@@ -67,7 +70,7 @@ WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'send
 -- name: give_back :exec
 -- Return claimed messages that were never started: known unsent, and not counted as attempts.
 UPDATE queue
-SET step = CASE WHEN alone THEN 'due_alone'::step ELSE 'due_bulk'::step END, due_at = :now, attempt = queue.attempt - 1
+SET step = home, due_at = :now, attempt = queue.attempt - 1
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
 WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'sending';
 
@@ -85,7 +88,7 @@ ON CONFLICT DO NOTHING;
 -- later attempt writes nothing. A worker that was only slow may still tell what an `unknown` one became.
 WITH moved AS (
     UPDATE queue
-    SET step = CASE WHEN next.step <> 'due_bulk' OR NOT queue.alone THEN next.step ELSE 'due_alone' END,
+    SET step = COALESCE(next.step, queue.home),
         due_at = next.due_at, sent_at = COALESCE(queue.sent_at, next.sent_at),
         unknowns = next.unknowns, failures = next.failures
     FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::step[], :due_ats::timestamptz[],
@@ -166,6 +169,27 @@ FOR UPDATE SKIP LOCKED;
 -- Due messages whose validity has run out. Locked until decided.
 SELECT id, attempt, unknowns, failures, deadline_at, sent_at, step
 FROM queue
-WHERE step IN ('due_alone', 'due_bulk') AND deadline_at <= :now
+WHERE step IN ('due_alone', 'due_paced', 'due_bulk', 'turn') AND deadline_at <= :now
 ORDER BY deadline_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
+
+-- name: next_due_at :value
+-- When the next of these senders' messages may go that may not go yet; NULL if there is none.
+SELECT min(soonest.due_at)
+FROM unnest(:sender_ids::bigint[]) AS sender (id)
+CROSS JOIN LATERAL (
+    (SELECT due_at FROM queue
+     WHERE sender_id = sender.id AND step = 'due_alone' AND due_at > :now ORDER BY due_at LIMIT 1)
+    UNION ALL
+    (SELECT due_at FROM queue
+     WHERE sender_id = sender.id AND step = 'due_paced' AND due_at > :now ORDER BY due_at LIMIT 1)
+    UNION ALL
+    (SELECT due_at FROM queue
+     WHERE sender_id = sender.id AND step = 'due_bulk' AND due_at > :now ORDER BY due_at LIMIT 1)
+) AS soonest;
+
+-- name: wake_runs :exec
+-- Messages went back to where they wait: a bulk that is paced, paused or cancelled sees to them.
+UPDATE bulk_run SET next_at = LEAST(COALESCE(next_at, :at), :at)
+WHERE bulk_id IN (SELECT bulk_id FROM message_object WHERE id = ANY(:object_ids::bigint[]))
+  AND (pace_amount IS NOT NULL OR status IN ('paused', 'cancelled'));

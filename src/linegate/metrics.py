@@ -22,6 +22,16 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.released = Counter(
+            "linegate_messages_released_total",
+            "Messages of waiting bulks that became due",
+            registry=registry,
+        )
+        self.cancelled = Counter(
+            "linegate_messages_cancelled_total",
+            "Messages that ended because their bulk was cancelled",
+            registry=registry,
+        )
         self.claimed = Counter(
             "linegate_messages_claimed_total", "Messages leased for sending", registry=registry
         )

@@ -39,6 +39,7 @@ from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
 from linegate.report.signer import Signer
 from linegate.sealing import account_context, sender_context
+from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.supervisor import Supervisor
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
@@ -170,12 +171,18 @@ async def _add_dispatch(
         senders,
         line,
         metrics,
-        DispatchOptions(patience, in_flight=settings.in_flight, lease_for=settings.lease_for),
+        DispatchOptions(
+            patience,
+            in_flight=settings.in_flight,
+            lease_for=settings.lease_for,
+            stale=STALE_AFTER,
+        ),
     )
     supervisor.add(dispatcher, waker=wakeup.bell("linegate_due"))
     supervisor.add(LeaseKeeper(dispatcher, every=settings.lease_for / 3))
     supervisor.add(senders)
     supervisor.add(Sweeper(store.pool, clock, patience, metrics))
+    supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))
 
 
 def _add_report(

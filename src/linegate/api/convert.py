@@ -7,18 +7,31 @@ one destination rejects that destination alone.
 from datetime import datetime, timedelta
 
 from linegate.api.directory import Directory
-from linegate.api.schemas import LineMessage, LineRequest, ValidityPeriod, Webhooks
+from linegate.api.request_rules import RECIPIENT
+from linegate.api.schemas import (
+    DeliveryTime,
+    DeliveryTimeWindow,
+    LineMessage,
+    LineRequest,
+    ValidityPeriod,
+    Webhooks,
+)
+from linegate.api.schemas import Schedule as AskedSchedule
 from linegate.api.schemas_content import LineNotification, LineNotificationTemplate
-from linegate.domain.bulk import Bulk, MessageObject, Rejection
+from linegate.domain.bulk import Bulk, MessageObject, Rejection, Schedule, Window
+from linegate.domain.pace import pace_of
 from linegate.domain.phone import normalise
 from linegate.domain.validity import LONGEST, validity_of
 from linegate.domain.violation import Violation
+from linegate.domain.wiretime import parse_instant
+from linegate.domain.zones import zone_of_country
 from linegate.line.flex import render_bubble
 from linegate.line.template import render_template
 from linegate.phones.countries import country_of
 
 __all__ = ["to_bulk"]
 
+_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _BAD_NUMBER = Rejection(52, 351)
 _COUNTRY_NOT_SERVED = Rejection(6, 352)
 
@@ -42,7 +55,7 @@ async def to_bulk(
     if violations:
         return violations
     client_id = (schedule.bulk_id or None) if schedule else None
-    return Bulk(account_id, objects, now, client_id)
+    return Bulk(account_id, objects, now, client_id, _schedule(schedule))
 
 
 async def _to_object(
@@ -60,7 +73,8 @@ async def _to_object(
             return Violation(f"{path}.content.type", "registered templates are not available yet")
     options = message.options
     platform = options.platform if options else None
-    destinations, rejections = _destinations(message, sender.countries)
+    destinations, countries, rejections = _destinations(message, sender.countries)
+    window = options.delivery_time_window if options else None
     return MessageObject(
         sender_id=sender.id,
         line_message=content.decode(),
@@ -69,6 +83,8 @@ async def _to_object(
         client_ids=[each.message_id or None for each in message.destinations],
         rejections=rejections,
         validity=_validity(options.validity_period if options else None),
+        window=_window(window),
+        zones=_zones(window, countries),
         endpoint_id=await _endpoint(message.webhooks, account_id, directory, now),
         entity_id=(platform.entity_id or None) if platform else None,
         application_id=(platform.application_id or None) if platform else None,
@@ -78,20 +94,52 @@ async def _to_object(
 
 
 def _destinations(
-    message: LineMessage, countries: frozenset[str]
-) -> tuple[list[str], dict[int, Rejection]]:
-    """Numbers in the request's order, and by position why some of them cannot be sent to."""
+    message: LineMessage, served: frozenset[str]
+) -> tuple[list[str], list[str | None], dict[int, Rejection]]:
+    """Numbers and their countries in the request's order; by position what cannot be sent to."""
     numbers: list[str] = []
+    countries: list[str | None] = []
     rejections: dict[int, Rejection] = {}
     for at, destination in enumerate(message.destinations):
         digits = normalise(destination.to)
         country = country_of(digits) if digits else None
         if digits is None or country is None:
             rejections[at] = _BAD_NUMBER
-        elif country not in countries:
+        elif country not in served:
             rejections[at] = _COUNTRY_NOT_SERVED
         numbers.append(digits or destination.to)
-    return numbers, rejections
+        countries.append(country)
+    return numbers, countries, rejections
+
+
+def _schedule(asked: AskedSchedule | None) -> Schedule:
+    if asked is None:
+        return Schedule()
+    limit = asked.sending_speed_limit
+    return Schedule(
+        parse_instant(asked.send_at) if asked.send_at else None,
+        pace_of(limit.amount, limit.time_unit) if limit else None,
+    )
+
+
+def _window(asked: DeliveryTimeWindow | None) -> Window | None:
+    if asked is None:
+        return None
+    days = tuple(sorted({_DAYS.index(day) + 1 for day in asked.days}))
+    return Window(days, _minute(asked.from_), _minute(asked.to))
+
+
+def _minute(time: DeliveryTime | None) -> int | None:
+    return None if time is None else time.hour * 60 + time.minute
+
+
+def _zones(asked: DeliveryTimeWindow | None, countries: list[str | None]) -> str | list[str]:
+    """The window's zone: one for all, or each recipient's own."""
+    if asked is None or asked.time_zone is None:
+        return "UTC"
+    if asked.time_zone != RECIPIENT:
+        return asked.time_zone
+    return [zone_of_country(country) if country else "UTC" for country in countries]
 
 
 def _validity(asked: ValidityPeriod | None) -> timedelta:

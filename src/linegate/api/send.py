@@ -24,6 +24,7 @@ from linegate.metrics import Metrics
 __all__ = ["Send"]
 
 _ENROUTE = 7
+_ACCEPTED = 26
 _DUPLICATE = 23
 _LARGE = 256 * 1024  # bytes: from here on reading is no longer done between two other requests
 
@@ -91,7 +92,7 @@ class Send:
 
 def _answer(bulk: Bulk, accepted: Accepted) -> bytes:
     destinations = [number for part in bulk.objects for number in part.destinations]
-    statuses = [_ENROUTE] * len(destinations)
+    statuses = [_ACCEPTED if bulk.is_scheduled else _ENROUTE] * len(destinations)
     start = 0
     for part in bulk.objects:
         for at, rejection in part.rejections.items():

@@ -1,16 +1,62 @@
-"""The LINE JSON of message objects, kept in memory while their messages go out."""
+"""What the messages of an object share, kept in memory while they go out."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from linegate.domain.window import DeliveryWindow
+from linegate.domain.zones import zone_of_country
+from linegate.phones.countries import country_of
 
 from linegate.postgres.dispatching import load_objects
 from linegate.postgres.pool import Pool
 
 __all__ = ["Content", "Contents"]
 
-Content = tuple[bool, bytes]  # for the templated endpoint?; the JSON without the recipient
-
 _BYTES = 64 * 1024 * 1024
+
+
+class _Window(msgspec.Struct):
+    """A window as stored; zone None is the recipient's."""
+
+    days: list[int]
+    opens: int | None
+    closes: int | None
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Whether it is for the templated endpoint, and the JSON without the recipient."""
+
+    templated: bool
+    line_message: bytes
+    window: str | None
+
+    def opens_at(self, destination: str, now: datetime) -> datetime | None:
+        """When a message to this number may go, if it may not go now."""
+        if self.window is None:
+            return None
+        window = _read(self.window)
+        if window.zone is None:
+            country = country_of(destination)
+            zone = zone_of_country(country) if country else "UTC"
+        else:
+            zone = window.zone
+        open_in = DeliveryWindow(
+            frozenset(window.days), window.opens, window.closes, ZoneInfo(zone)
+        )
+        return None if open_in.contains(now) else open_in.next_open(now)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> _Window:
+    return msgspec.json.decode(text, type=_Window)
 
 
 class Contents:
@@ -29,14 +75,15 @@ class Contents:
         if not missing:
             return known
         async with self._pool.acquire() as conn:
-            found = await load_objects(conn, sorted(missing))
+            rows = await load_objects(conn, sorted(missing))
+        found = {id_: Content(*row) for id_, row in rows.items()}
         self._keep(found)
         return known | found
 
     def _keep(self, found: Mapping[int, Content]) -> None:
         for id_, content in found.items():
             self._kept[id_] = content
-            self._size += len(content[1])
+            self._size += len(content.line_message)
         while self._size > _BYTES:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._size -= len(dropped)
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= len(dropped.line_message)

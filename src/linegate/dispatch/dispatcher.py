@@ -18,7 +18,7 @@ from linegate.dispatch.contents import Content, Contents
 from linegate.dispatch.senders import LiveSender, Senders
 from linegate.dispatch.settle import Decided, settle
 from linegate.domain.circuit import Hold
-from linegate.domain.decide import Patience, after_attempt
+from linegate.domain.decide import Patience, after_attempt, when_closed
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.phone import line_hash
 from linegate.group_commit import GroupCommit
@@ -31,6 +31,7 @@ from linegate.postgres.dispatching import (
     Tried,
     claim_due,
     give_back,
+    next_due_at,
     renew_leases,
     slow_sender,
 )
@@ -55,9 +56,13 @@ class DispatchOptions:
 
     in_flight: attempts claimed and not settled, at most.
     burst:     how far a sender may run ahead of LINE's even pace.
+    ahead:     how long before its instant a message is claimed, to leave at that instant.
+    stale:     how late a slot of a speed limit may be used.
     """
 
     patience: Patience
+    ahead: timedelta = timedelta(milliseconds=60)
+    stale: timedelta = timedelta(milliseconds=250)
     in_flight: int = 256
     lease_for: timedelta = timedelta(seconds=15)
     burst: timedelta = timedelta(milliseconds=30)
@@ -103,6 +108,7 @@ class Dispatcher:
             writers=2,
         )
         self._hands: list[asyncio.Task[None]] = []
+        self._next_at: datetime | None = None
 
     async def run_once(self) -> int:
         """Claim what there is room for and start sending it; gives how many."""
@@ -120,11 +126,19 @@ class Dispatcher:
                 limit=free,
                 burst=self._options.burst,
                 lease_until=lease_until,
+                horizon=now + self._options.ahead,
+                stale=now - self._options.stale,
                 now=now,
             )
+            next_at = None if claimed else await next_due_at(conn, list(wanted), now=now)
+        self._next_at = next_at - self._options.ahead if next_at else None
         if claimed:
             await self._take(claimed, lease_until)
         return len(claimed)
+
+    def next_at(self) -> datetime | None:
+        """When the next message that is not due yet may be claimed."""
+        return self._next_at
 
     async def renew(self) -> int:
         """Keep the leases of what is still being sent; gives how many."""
@@ -215,11 +229,18 @@ class Dispatcher:
         self._room.set()
 
     async def _send(self, claimed: _Claimed) -> Decided:
-        unfinished = claimed.message.unfinished
+        message, content = claimed
+        unfinished = message.unfinished
         started = self._clock.now()
-        sender = self._senders.get(claimed.message.sender_id)
+        if message.due_at > started:
+            await self._clock.sleep_until(message.due_at)
+            started = self._clock.now()
+        opens_at = content.opens_at(message.destination, started)
+        if opens_at is not None:
+            return Decided(unfinished, when_closed(unfinished, opens_at), None, message.object_id)
+        sender = self._senders.get(message.sender_id)
         if sender is None:
-            raise LookupError(f"sender {claimed.message.sender_id} is not known here")
+            raise LookupError(f"sender {message.sender_id} is not known here")
         outcome = await self._attempt(sender, claimed)
         ended = self._clock.now()
         await self._learn(sender, outcome)
@@ -227,7 +248,7 @@ class Dispatcher:
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
-        return Decided(unfinished, step, tried)
+        return Decided(unfinished, step, tried, message.object_id)
 
     async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome:
         """Ask LINE once, and once more with a new token if it does not know this one."""
@@ -246,13 +267,13 @@ class Dispatcher:
         return await self._push(renewed, claimed)
 
     async def _push(self, token: str, claimed: _Claimed) -> Outcome:
-        message, (templated, content) = claimed
+        message, content = claimed
         return await self._line.push(
             token=token,
             to_hash=line_hash(message.destination),
-            message_json=content,
+            message_json=content.line_message,
             tag=make_tag(message.unfinished.id, message.unfinished.attempt),
-            templated=templated,
+            templated=content.templated,
         )
 
     async def _learn(self, sender: LiveSender, outcome: Outcome) -> None:
@@ -271,6 +292,7 @@ class Dispatcher:
         if written < len(group):
             self._metrics.fenced.inc(len(group) - written)
         for decided in group:
-            outcome = decided.tried.outcome
-            self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()
+            if decided.tried is not None:
+                outcome = decided.tried.outcome
+                self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()
         return [None] * len(group)

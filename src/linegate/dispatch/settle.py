@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from linegate.domain.decide import Finish, Step, TryAgain, Unfinished, WaitForEvent
-from linegate.postgres.dispatching import Tried, finish, insert_attempts, move
+from linegate.postgres.dispatching import Tried, finish, insert_attempts, move, wake_runs
 from linegate.postgres.pool import Connection, Pool, transaction
 
 __all__ = ["Decided", "settle", "write_steps"]
@@ -20,7 +20,8 @@ class Decided(NamedTuple):
 
     message: Unfinished
     step: Step
-    tried: Tried
+    tried: Tried | None  # None: its window had closed, nothing was tried
+    object_id: int
 
 
 async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
@@ -35,10 +36,19 @@ async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
     for part in (moved, ended):
         if part:
             async with transaction(pool) as conn:
-                await insert_attempts(conn, [each.tried for each in part])
+                await insert_attempts(conn, [each.tried for each in part if each.tried])
                 steps = [(each.message, each.step) for each in part]
                 written += await write_steps(conn, steps, now)
+                await _wake(conn, part)
     return written
+
+
+async def _wake(conn: Connection, decided: Sequence[Decided]) -> None:
+    """Tell steered bulks of messages that went back; after the rows, as the shaper locks them."""
+    back = [(each.object_id, each.step.at) for each in decided if isinstance(each.step, TryAgain)]
+    if back:
+        ids = sorted({object_id for object_id, _ in back})
+        await wake_runs(conn, ids, at=min(at for _, at in back))
 
 
 async def write_steps(

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-__all__ = ["Bulk", "MessageObject", "Rejection"]
+from linegate.domain.pace import Pace
+
+__all__ = ["Bulk", "MessageObject", "Rejection", "Schedule", "Window"]
+
+_DUE_AT_ONCE = 1000  # messages of a bulk that become due without the shaper
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +16,23 @@ class Rejection:
 
     status: int
     error: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A delivery window as asked for: ISO weekdays, minutes after midnight (None: all day)."""
+
+    days: tuple[int, ...]
+    opens: int | None
+    closes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When and how fast a bulk goes; None: at once, as fast as LINE takes it."""
+
+    send_at: datetime | None = None
+    pace: Pace | None = None
 
 
 @dataclass(slots=True)
@@ -23,7 +44,9 @@ class MessageObject:
     50,000 is taken in one piece.
     line_message: the JSON of the content as LINE takes it, without the recipient.
     endpoint_id:  where reports go; 0 for nowhere.
-    delivery_window, sms_failover: JSON, or None.
+    window:       when its messages may arrive, or None for always.
+    zones:        the window's time zone (IANA name), by position where destinations differ.
+    sms_failover: JSON, or None.
     """
 
     sender_id: int
@@ -38,7 +61,8 @@ class MessageObject:
     application_id: str | None = None
     campaign: str | None = None
     callback_data: str | None = None
-    delivery_window: str | None = None
+    window: Window | None = None
+    zones: str | list[str] = "UTC"
     sms_failover: str | None = None
     intermediate: bool = False
 
@@ -54,8 +78,27 @@ class Bulk:
     objects: list[MessageObject]
     accepted_at: datetime
     client_id: str | None = None
+    schedule: Schedule = Schedule()
 
     @property
     def messages(self) -> int:
         """How many destinations it has, rejected ones included."""
         return sum(len(each.destinations) for each in self.objects)
+
+    @property
+    def waits(self) -> bool:
+        """Whether its messages wait for the shaper rather than being due when accepted.
+
+        What is scheduled does; and what is too large to be steered otherwise.
+        """
+        return self.is_scheduled or self.messages > _DUE_AT_ONCE
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it has a time to come, a pace or a window."""
+        at = self.schedule.send_at
+        return (
+            (at is not None and at > self.accepted_at)
+            or self.schedule.pace is not None
+            or any(each.window is not None for each in self.objects)
+        )

@@ -18,8 +18,9 @@ from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.retry import send_delay
 
 __all__ = [
-    "DELIVERABLE",
+    "CANCELLED",
     "DELIVERED",
+    "EXPIRED_WAITING",
     "Finish",
     "Patience",
     "State",
@@ -30,6 +31,7 @@ __all__ = [
     "after_attempt",
     "after_deadline",
     "after_patience",
+    "when_closed",
 ]
 
 
@@ -37,7 +39,10 @@ class State(Enum):
     """What the queue row of an unfinished message waits for."""
 
     DUE_ALONE = "due_alone"
+    DUE_PACED = "due_paced"
     DUE_BULK = "due_bulk"
+    TURN = "turn"
+    HELD = "held"
     SENDING = "sending"
     SENT = "sent"
     UNKNOWN = "unknown"
@@ -100,9 +105,10 @@ class Patience:
     silence: timedelta = timedelta(hours=24)
 
 
-# An event for any attempt settles a message that is in one of these, and in no other.
-DELIVERABLE = (State.SENDING, State.SENT, State.UNKNOWN, State.DUE_ALONE, State.DUE_BULK)
+# An event for any attempt settles a message, in whatever state it is.
 DELIVERED = Finish(5, 0)
+CANCELLED = Finish(31, 4100)
+EXPIRED_WAITING = Finish(15, 4100)
 
 _EXPIRED_BEFORE = Finish(15, 4100)
 _EXPIRED_AFTER = Finish(15, 4101)
@@ -144,6 +150,11 @@ def after_patience(message: Unfinished, state: State, now: datetime, patience: P
     if state is State.UNKNOWN and _may_resend(message.unknowns, patience):
         return TryAgain(now, message.failures)
     return _SILENT
+
+
+def when_closed(message: Unfinished, opens_at: datetime) -> Step:
+    """What to do with a message whose window has closed before its attempt: wait for the next."""
+    return TryAgain(opens_at, message.failures)
 
 
 def after_deadline(message: Unfinished) -> Finish:

@@ -18,6 +18,7 @@ from linegate.postgres.queries import bundled
 
 __all__ = [
     "Arrived",
+    "Content",
     "DueMessage",
     "Tried",
     "claim_due",
@@ -27,11 +28,13 @@ __all__ = [
     "insert_attempts",
     "load_objects",
     "move",
+    "next_due_at",
     "record_late",
     "renew_leases",
     "slow_sender",
     "take_impatient",
     "take_overdue",
+    "wake_runs",
 ]
 
 
@@ -42,6 +45,7 @@ class DueMessage(NamedTuple):
     sender_id: int
     object_id: int
     destination: str
+    due_at: datetime
 
 
 class Tried(NamedTuple):
@@ -70,11 +74,15 @@ async def claim_due(
     limit: int,
     burst: timedelta,
     lease_until: datetime,
+    horizon: datetime,
+    stale: datetime,
     now: datetime,
 ) -> list[DueMessage]:
     """Lease at most `limit` due messages, of each sender at most `wanted[sender]`.
 
-    burst: how far ahead of LINE's even pace a sender may run.
+    burst:   how far ahead of LINE's even pace a sender may run.
+    horizon: what is due before this instant comes along.
+    stale:   slots of a speed limit up to this instant have passed and are not used.
     """
     rows = await bundled().claim_due.many(
         conn,
@@ -83,6 +91,8 @@ async def claim_due(
         limit=limit,
         burst=burst,
         lease_until=lease_until,
+        horizon=horizon,
+        stale=stale,
         now=now,
     )
     return [
@@ -91,8 +101,10 @@ async def claim_due(
             sender_id,
             object_id,
             destination,
+            due_at,
         )
         for (
+            due_at,
             id_,
             sender_id,
             object_id,
@@ -106,10 +118,34 @@ async def claim_due(
     ]
 
 
-async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[bool, bytes]]:
-    """Whether each object is for the templated endpoint, and its LINE JSON."""
+class Content(NamedTuple):
+    """What all messages of an object share. window: JSON, or None."""
+
+    templated: bool
+    line_message: bytes
+    window: str | None
+
+
+async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Content]:
+    """What each object's messages share on their way to LINE."""
     rows = await bundled().load_objects.many(conn, ids=ids)
-    return {row["id"]: (row["templated"], row["line_message"].encode()) for row in rows}
+    return {
+        row["id"]: Content(row["templated"], row["line_message"].encode(), row["delivery_window"])
+        for row in rows
+    }
+
+
+async def next_due_at(
+    conn: Connection, sender_ids: Sequence[int], *, now: datetime
+) -> datetime | None:
+    """When the next of these senders' messages may go that may not go yet."""
+    at: datetime | None = await bundled().next_due_at.value(conn, sender_ids=sender_ids, now=now)
+    return at
+
+
+async def wake_runs(conn: Connection, object_ids: Sequence[int], *, at: datetime) -> None:
+    """Messages of these objects went back: bulks that are steered see to them."""
+    await bundled().wake_runs.exec(conn, object_ids=object_ids, at=at)
 
 
 async def slow_sender(conn: Connection, sender_id: int, *, until: datetime) -> None:
@@ -155,7 +191,7 @@ async def move(
 ) -> int:
     """Put unfinished messages to what they wait for next; gives how many were still ours."""
     ordered = sorted(steps, key=lambda each: each[0].id)
-    states: list[str] = []
+    states: list[str | None] = []
     due_ats: list[datetime] = []
     sent_ats: list[datetime | None] = []
     unknowns: list[int] = []
@@ -168,7 +204,7 @@ async def move(
             unknowns.append(step.unknowns)
             failures.append(message.failures)
         else:
-            states.append(State.DUE_BULK.value)
+            states.append(None)  # to where it was due
             due_ats.append(step.at)
             sent_ats.append(None)
             unknowns.append(message.unknowns)

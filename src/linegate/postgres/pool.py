@@ -32,6 +32,13 @@ Pool: TypeAlias = asyncpg.Pool
 _SESSION = {
     "timezone": "UTC",
     "jit": "off",
+    # Every statement goes from a few known rows to others by their keys. Plans that follow the
+    # statistics of tables which fill and empty all day are wrong some of the time, and joins in
+    # the order of the arrays are what keeps two writers from locking in a circle.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",

@@ -1,0 +1,179 @@
+"""Loop: bulks that wait become due: at their time, in their windows, at their pace.
+
+A bulk is looked at by one shaper at a time, under the lock of its row: what is to become due is
+planned by `domain/release.py` and written at once, a third of a second ahead. What was released
+and not sent in time comes back here for another slot, so that a stand-still of any kind is never
+followed by a burst. Pausing and cancelling are a word in the bulk's row; this loop does the rest.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from linegate.clock import Clock
+from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
+from linegate.domain.release import Run, plan_release
+from linegate.metrics import Metrics
+from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.shaping import (
+    RunState,
+    WaitingTrack,
+    bulk_objects,
+    count_due,
+    end_due,
+    end_waiting,
+    give_slots,
+    hold_due,
+    load_tracks,
+    mark_eligible,
+    next_run_at,
+    next_turn_at,
+    release,
+    shift_tracks,
+    take_runs,
+    take_turns,
+    tell_dispatcher,
+    unhold,
+    write_run,
+)
+
+__all__ = ["STALE_AFTER", "Shaper"]
+
+STALE_AFTER = timedelta(milliseconds=250)
+"""How late a slot may be used; the dispatcher leaves older ones to us."""
+
+_RUNS_AT_ONCE = 16
+_ROOM = 2000  # due messages of a sender: a second of LINE's rate
+_CHUNK = 1000  # messages ended in one transaction
+_TURNS = 1000
+_SOON = timedelta(milliseconds=150)
+
+
+class Shaper:
+    """Releases what waits. Any number of processes may run one."""
+
+    name = "shaper"
+    interval = timedelta(seconds=1)
+
+    def __init__(self, pool: Pool, clock: Clock, metrics: Metrics) -> None:
+        """Release over `pool`."""
+        self._pool = pool
+        self._clock = clock
+        self._metrics = metrics
+        self._next_at: datetime | None = None
+
+    async def run_once(self) -> int:
+        """Look at bulks whose time has come; gives how many."""
+        async with transaction(self._pool) as conn:
+            now = self._clock.now()
+            runs = await take_runs(conn, limit=_RUNS_AT_ONCE, now=now)
+            released = 0
+            for run in runs:
+                released += await self._look_at(conn, run, now)
+            if released:
+                await tell_dispatcher(conn)
+            self._next_at = await next_run_at(conn)
+        self._metrics.released.inc(released)
+        return len(runs) if self._next_at is not None and self._next_at <= now else 0
+
+    def next_at(self) -> datetime | None:
+        """When the next bulk wants looking at."""
+        return self._next_at
+
+    async def _look_at(self, conn: Connection, run: RunState, now: datetime) -> int:
+        objects = await bulk_objects(conn, run.bulk_id, run.last_id)
+        if run.status == "paused":
+            await hold_due(conn, run.bulk_id, run.last_id, list(objects))
+            await self._write(conn, run, run.free_at, None)
+            return 0
+        if run.status == "cancelled":
+            await self._cancel(conn, run, list(objects), now)
+            return 0
+        if run.shift:
+            await unhold(conn, list(objects), shift=run.shift, now=now)
+            await shift_tracks(conn, run.bulk_id, shift=run.shift)
+            run = run._replace(shift=timedelta(0))
+        return await self._release(conn, run, objects, now)
+
+    async def _release(
+        self, conn: Connection, run: RunState, objects: dict[int, int], now: datetime
+    ) -> int:
+        waiting = await load_tracks(conn, run.bulk_id)
+        turns: list[int] = []
+        room = 0
+        if run.pace is not None:
+            turns = await take_turns(
+                conn, list(objects), limit=_TURNS, stale=now - STALE_AFTER, now=now
+            )
+        elif waiting:
+            room = await self._room(conn, set(objects.values()))
+        plan = plan_release(
+            Run(run.send_at, run.free_at, run.pace),
+            [each.track for each in waiting],
+            room=room,
+            turns=len(turns),
+            now=now,
+        )
+        for track, at in plan.eligible:
+            await mark_eligible(conn, track.id, eligible_at=at)
+        await give_slots(conn, turns[: len(plan.turns)], plan.turns)
+        released = len(plan.turns)
+        for take in plan.takes:
+            eligible_at = None
+            if run.pace is None:
+                eligible_at = take.track.eligible_at or take.due_ats[0]
+            released += await release(
+                conn,
+                take.track.id,
+                take.due_ats,
+                paced=run.pace is not None,
+                eligible_at=eligible_at,
+            )
+        for track in plan.expired:
+            await self._end(conn, track.id, EXPIRED_WAITING, now)
+        next_at = plan.next_at
+        if run.pace is not None and next_at is None:
+            next_at = await self._next_turn(conn, list(objects), now)
+        await self._write(conn, run, plan.free_at, next_at)
+        return released
+
+    async def _room(self, conn: Connection, sender_ids: set[int]) -> int:
+        """How many more due messages the busiest of the bulk's senders can do with."""
+        counts = [await count_due(conn, sender_id, limit=_ROOM) for sender_id in sender_ids]
+        return _ROOM - max(counts, default=0)
+
+    async def _next_turn(
+        self, conn: Connection, object_ids: Sequence[int], now: datetime
+    ) -> datetime | None:
+        """When to look again at a bulk of which everything was released: some may come back."""
+        at = await next_turn_at(conn, object_ids)
+        return None if at is None else max(at + STALE_AFTER, now + _SOON)
+
+    async def _cancel(
+        self, conn: Connection, run: RunState, object_ids: Sequence[int], now: datetime
+    ) -> None:
+        """End a chunk of a cancelled bulk; what is being sent goes its way."""
+        ended = await end_due(
+            conn,
+            run.bulk_id,
+            run.last_id,
+            object_ids,
+            status=CANCELLED.status,
+            error=CANCELLED.error,
+            limit=_CHUNK,
+            now=now,
+        )
+        waiting: list[WaitingTrack] = await load_tracks(conn, run.bulk_id)
+        if ended < _CHUNK and waiting:
+            ended += await self._end(conn, waiting[0].track.id, CANCELLED, now)
+        self._metrics.cancelled.inc(ended)
+        await self._write(conn, run, run.free_at, now if ended else None)
+
+    async def _end(self, conn: Connection, track_id: int, end: Finish, now: datetime) -> int:
+        return await end_waiting(
+            conn, track_id, status=end.status, error=end.error, limit=_CHUNK, now=now
+        )
+
+    async def _write(
+        self, conn: Connection, run: RunState, free_at: datetime, next_at: datetime | None
+    ) -> None:
+        await write_run(conn, run.bulk_id, free_at=free_at, next_at=next_at, shift=run.shift)

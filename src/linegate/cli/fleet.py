@@ -43,8 +43,9 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
         if sandbox:
             prepared = await prepare(store, settings)
             settings = replace(settings, line_api_url=prepared.line_url)
-            arguments = ["simulate", "--port", str(prepared.line_port)]
-            group.create_task(_keep("simulator", arguments, settings))
+            descriptor = prepared.listening.fileno()
+            arguments = ["simulate", "--fd", str(descriptor)]
+            group.create_task(_keep("simulator", arguments, settings, descriptor))
             await prepared.configure()
         for number in range(settings.workers):
             group.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
@@ -57,8 +58,8 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
         group.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
 
 
-async def _keep(name: str, arguments: list[str], settings: Settings) -> None:
-    """Run a child, again and again."""
+async def _keep(name: str, arguments: list[str], settings: Settings, *descriptors: int) -> None:
+    """Run a child, again and again; it gets these open files."""
     failures = 0
     while True:
         started = asyncio.get_running_loop().time()
@@ -70,6 +71,7 @@ async def _keep(name: str, arguments: list[str], settings: Settings) -> None:
             "--until-stdin-closes",
             stdin=asyncio.subprocess.PIPE,
             env=_environment(settings),
+            pass_fds=descriptors,
             start_new_session=True,  # Ctrl-C is ours: we tell the children in order
         )
         try:

@@ -31,16 +31,20 @@ _BUBBLE = (
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What was set up. key: of the account `sandbox`; line_url: of the simulated LINE."""
+    """What was set up. key: of the account `sandbox`.
+
+    listening: the simulated LINE's socket. It is opened here and handed to the child, so that
+               nobody else can have the port and a child that is started again has the same.
+    """
 
     key: str
-    line_port: int
+    listening: socket.socket
     webhook_url: str
 
     @property
     def line_url(self) -> str:
         """The simulated LINE's base URL."""
-        return f"http://127.0.0.1:{self.line_port}"
+        return f"http://127.0.0.1:{self.listening.getsockname()[1]}"
 
     async def configure(self) -> None:
         """Tell the simulator of its channel, once it listens."""
@@ -79,7 +83,7 @@ async def prepare(store: Store, settings: Settings) -> Sandbox:
         )
     return Sandbox(
         key=await _key(store, _Kept(settings.home / "sandbox.key")),
-        line_port=_free_port(_PORT),
+        listening=_listening(_PORT),
         webhook_url=f"http://127.0.0.1:{settings.port}/line/webhook/{SENDER}",
     )
 
@@ -136,14 +140,9 @@ async def _key(store: Store, file: _Kept) -> str:
     return made
 
 
-def _free_port(wanted: int) -> int:
-    """The wanted port if nobody has it, else any other."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no port is free on 127.0.0.1")
+def _listening(wanted: int) -> socket.socket:
+    """A socket that listens on the wanted port if nobody has it, else on any other."""
+    try:
+        return socket.create_server(("127.0.0.1", wanted))
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0))

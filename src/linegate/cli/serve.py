@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,7 @@ def simulate(
         float, typer.Option(min=0, help="Requests a second to one channel; 0: no limit.")
     ] = 2000.0,
     until_eof: Annotated[bool, _UNTIL_EOF] = False,
+    descriptor: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
 ) -> None:
     """Run the simulated LINE Platform alone. docs/reference/sandbox.md says what it does."""
     from linegate.cli.lone_worker import until_stdin_closes  # noqa: PLC0415
@@ -86,7 +88,8 @@ def simulate(
     settings = SimulatorSettings(rate_limit=rate_limit, events_per_call=events_per_call)
 
     async def work() -> None:
-        async with running(settings, host=host, port=port) as simulator:
+        listening = socket.socket(fileno=descriptor) if descriptor is not None else None
+        async with running(settings, host=host, port=port, listening=listening) as simulator:
             if not until_eof:
                 url = simulator.url
                 print(f"simulated LINE on {url}; fates: {url}/simulator/fates", flush=True)

@@ -121,21 +121,28 @@ class _EmbeddedServer(_Server):
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: SimulatorSettings | None = None, *, host: str = "127.0.0.1", port: int = 0
+    settings: SimulatorSettings | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    listening: socket.socket | None = None,
 ) -> AsyncIterator[RunningSimulator]:
     """Serve a simulator while the block runs. port: 0 = any free one.
+
+    listening: a socket that listens already, instead of host and port.
 
     Raises: RuntimeError when it cannot start, for instance because the port is taken.
     """
     app = create_app(settings)
     server = _EmbeddedServer(app, host, port)
-    task = asyncio.create_task(server.serve())
+    sockets = None if listening is None else [listening]
+    task = asyncio.create_task(server.serve(sockets))
     try:
         while not server.started:
             if task.done():
                 raise RuntimeError(f"the simulator could not start on {host}:{port}")
             await asyncio.sleep(0.01)
-        bound = server.servers[0].sockets[0].getsockname()[1]
+        bound = (listening or server.servers[0].sockets[0]).getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         yield RunningSimulator(f"http://{shown}:{bound}", app)
     finally:
@@ -145,10 +152,14 @@ async def running(
 
 
 async def serve(
-    settings: SimulatorSettings | None = None, *, host: str = "127.0.0.1", port: int = 8090
+    settings: SimulatorSettings | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8090,
+    listening: socket.socket | None = None,
 ) -> None:
     """Serve until cancelled."""
-    async with running(settings, host=host, port=port):
+    async with running(settings, host=host, port=port, listening=listening):
         await asyncio.Event().wait()
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linegate.domain.decide import (
-    DELIVERABLE,
     DELIVERED,
     Finish,
     Patience,
@@ -142,8 +141,7 @@ def test_validity_that_ends_while_due_tells_whether_it_may_have_gone() -> None:
     assert after_deadline(a_message(unknowns=1)) == Finish(15, 4101)
 
 
-def test_an_event_settles_a_message_in_any_state() -> None:
-    assert set(DELIVERABLE) == set(State)
+def test_a_delivered_message_ends_with_the_published_status() -> None:
     assert Finish(5, 0) == DELIVERED
 
 

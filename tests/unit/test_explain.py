@@ -308,7 +308,7 @@ def _changed(changes: list[tuple[tuple[Any, ...], Any, bool]]) -> Any:
             if removed:
                 del parent[steps[-1]]
             else:
-                parent[steps[-1]] = value
+                parent[steps[-1]] = copy.deepcopy(value)  # two places may draw one object
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took this place away
     return request

@@ -12,7 +12,6 @@ import msgspec
 from linegate.domain.window import DeliveryWindow
 from linegate.domain.zones import zone_of_country
 from linegate.phones.countries import country_of
-
 from linegate.postgres.dispatching import load_objects
 from linegate.postgres.pool import Pool
 

@@ -42,8 +42,16 @@ async def profiled(
             graph = folder / f"{scenario.replace(' ', '-')}-{name}-{pid}.svg"
             recorders.append(
                 await asyncio.create_subprocess_exec(
-                    *(program, "record", "--pid", str(pid), "--output", str(graph), "--native"),
-                    *("--duration", "600", "--rate", "200"),
+                    *(
+                        program,
+                        "record",
+                        "--pid",
+                        str(pid),
+                        "--output",
+                        str(graph),
+                        "--nonblocking",
+                    ),
+                    *("--duration", "600", "--rate", "100"),
                     stdout=DEVNULL,
                     stderr=DEVNULL,
                 )

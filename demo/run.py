@@ -65,7 +65,7 @@ async def _send(linegate: Sandbox, numbers: list[str], reports_to: str) -> str:
 async def _watch(reports: Reports, total: int, began: float) -> None:
     """Show the reports as they come, until all are there or patience is over."""
     with _progress() as progress:
-        task = progress.add_task("delivery reports", total=total, counts="")
+        task = progress.add_task("reports", total=total, counts="")
         tell_at = began + _TELL_EVERY
         while time.monotonic() < began + _PATIENCE and len(reports.by_number) < total:
             await asyncio.sleep(_LOOK_EVERY)
@@ -80,7 +80,7 @@ async def _watch(reports: Reports, total: int, began: float) -> None:
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[counts]}"),

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -32,14 +32,14 @@ check: fmt-check lint types layers ## Formatter, linter, types, import rules
 
 .PHONY: fmt-check
 fmt-check: setup
-	$(BIN)/ruff format --check src tests demo bench
+	$(BIN)/ruff format --check src tests demo bench docs
 
 fmt: setup ## Format the code
-	$(BIN)/ruff format src tests demo bench
-	$(BIN)/ruff check --fix src tests demo bench
+	$(BIN)/ruff format src tests demo bench docs
+	$(BIN)/ruff check --fix src tests demo bench docs
 
 lint: setup
-	$(BIN)/ruff check src tests demo bench
+	$(BIN)/ruff check src tests demo bench docs
 
 types: setup
 	$(BIN)/mypy
@@ -55,6 +55,9 @@ integration: setup ## The tests on a real PostgreSQL and real HTTP
 
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py
+
+docs: setup ## Write the tables of docs/reference anew, from the code
+	$(BIN)/python docs/generate.py
 
 lock: ## Make the lock files anew (needs uv)
 	requirements/lock.sh

@@ -1,0 +1,171 @@
+"""Writes the tables of docs/reference that say what the code says: `make docs`.
+
+A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; what is around it is written
+by hand. tests/unit/test_reference_tables.py fails while a page and the code differ.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from linegate.api.app import Routes, create_app
+from linegate.cli.main import app
+from linegate.config_options import describe
+from linegate.domain.status import ERRORS, STATUSES
+
+__all__ = ["main", "pages", "written"]
+
+_FOLDER = Path(__file__).resolve().parent / "reference"
+_END = "<!-- end -->"
+
+
+def options() -> str:
+    """Every option of the configuration."""
+    rows = [
+        (f"`{o['option']}`", f"`{o['variable']}`", _code(o["default"]), o["unit"], o["meaning"])
+        for o in describe()
+    ]
+    return _table(("Option", "Variable", "Default", "Unit", "Meaning"), rows)
+
+
+def statuses() -> str:
+    """Every public status."""
+    rows = [
+        (str(s.id), f"`{s.name}`", f"{s.group_id} `{s.group_name}`", s.description)
+        for s in _values(STATUSES)
+    ]
+    return _table(("Id", "Name", "Group", "Meaning"), rows)
+
+
+def errors() -> str:
+    """Every public error."""
+    rows = [
+        (
+            str(e.id),
+            f"`{e.name}`",
+            f"{e.group_id} `{e.group_name}`",
+            "yes" if e.permanent else "no",
+            e.description,
+        )
+        for e in _values(ERRORS)
+    ]
+    return _table(("Id", "Name", "Group", "Permanent", "Meaning"), rows)
+
+
+def routes() -> str:
+    """Every path of the API, with the first line of what its handler says of itself."""
+    # The handlers are only asked for their names: nothing has to be opened for that.
+    blank: dict[str, Any] = {}
+    for part in fields(Routes):
+        handler: Any = part.type
+        blank[part.name] = handler.__new__(handler)
+    rows = []
+    for route in create_app(Routes(**blank)).routes:
+        methods = sorted(set(getattr(route, "methods", None) or ()) - {"HEAD"})
+        said = getattr(getattr(route, "endpoint", None), "__doc__", None) or ""
+        path = str(getattr(route, "path", ""))
+        said = re.sub(r"^[A-Z]+ /\S+: ", "", said.partition("\n")[0])
+        rows.append((", ".join(methods), f"`{path}`", said))
+    return _table(("Method", "Path", "Does"), rows)
+
+
+def commands() -> str:
+    """Every command with its options."""
+    root = typer.main.get_command(app)
+    return "\n\n".join(_command(name, each) for name, each in _leaves("linegate", root))
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+        return
+    for word, child in children.items():
+        if not child.hidden:
+            yield from _leaves(f"{name} {word}", child)
+
+
+def _command(name: str, command: Any) -> str:
+    shown = [each for each in command.params if not getattr(each, "hidden", False)]
+    arguments = [each for each in shown if each.param_type_name == "argument"]
+    title = " ".join([name, *(str(each.name).upper() for each in arguments)])
+    text = " ".join((command.help or "").split())
+    rows = [_option(each) for each in shown if each not in arguments and each.name != "help"]
+    table = _table(("Option", "Meaning"), rows) if rows else ""
+    return "\n\n".join(part for part in (f"### `{title}`", text, table) if part)
+
+
+def _option(option: Any) -> tuple[str, str]:
+    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    meaning = " ".join((option.help or "").split())
+    if option.envvar:
+        meaning += f" Variable: `{option.envvar}`."
+    default = option.default
+    if isinstance(default, str | int | float) and not isinstance(default, bool) and default != "":
+        meaning += f" Default: `{default}`."
+    if option.required:
+        meaning += " Needed."
+    if option.multiple:
+        meaning += " May be repeated."
+    return flags, meaning.strip()
+
+
+_TABLES: dict[str, Callable[[], str]] = {
+    "options": options,
+    "statuses": statuses,
+    "errors": errors,
+    "routes": routes,
+    "commands": commands,
+}
+
+
+def pages() -> list[Path]:
+    """The pages that have generated tables."""
+    return sorted(p for p in _FOLDER.glob("*.md") if "<!-- generated: " in p.read_text("utf-8"))
+
+
+def written(text: str) -> str:
+    """A page's text with its tables as the code has them now."""
+    first, *parts = text.split("<!-- generated: ")
+    done = [first]
+    for part in parts:
+        name = part.partition(" -->")[0]
+        rest = part.partition(_END)[2]
+        done.append(f"<!-- generated: {name} -->\n\n{_TABLES[name]()}\n\n{_END}{rest}")
+    return "".join(done)
+
+
+def main() -> int:
+    """Write every page anew."""
+    for page in pages():
+        text = page.read_text("utf-8")
+        if written(text) != text:
+            page.write_text(written(text), "utf-8")
+            sys.stdout.write(f"wrote {page.name}\n")
+    return 0
+
+
+def _values(table: Any) -> Iterable[Any]:
+    return table.values() if isinstance(table, dict) else table
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "none"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

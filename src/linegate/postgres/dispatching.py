@@ -171,7 +171,8 @@ def _fenced(held: Sequence[tuple[int, int]]) -> dict[str, object]:
 
 
 async def insert_attempts(conn: Connection, tried: Sequence[Tried]) -> None:
-    """Write what was tried."""
+    """Write what was tried, in ascending order of messages."""
+    tried = sorted(tried, key=lambda each: (each.message_id, each.number))
     await bundled().insert_attempts.exec(
         conn,
         ids=[each.message_id for each in tried],

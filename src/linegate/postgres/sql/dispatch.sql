@@ -1,7 +1,10 @@
 -- Stage 3, dispatch: due messages become outcomes.
 --
--- Writers of many rows pass their ids in ascending order, and the session's plans join by nested loop
--- from the arrays (pool.py), so that two of them lock in the same order and never deadlock.
+-- Writers of many rows pass their ids in ascending order, and plans join by nested loop from the arrays,
+-- so that two of them lock in the same order and never deadlock. Statistics of a table that fills and
+-- empties all day must not change that: `id = ANY (ARRAY[mine.id])` instead of `id = mine.id` leaves the
+-- planner no other way than one look-up by the key for each id, and `step` is compared so that it does
+-- not offer a partial index (tests/integration/test_settle.py looks at the plans).
 
 -- name: claim_due :many
 -- Lease due messages so that nobody else sends them: for each sender at most what LINE's rate has left
@@ -49,7 +52,7 @@ paid AS (
 )
 UPDATE queue
 SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
-FROM picked WHERE queue.id = picked.id
+FROM picked WHERE queue.id = ANY (ARRAY[picked.id])
 RETURNING picked.due_at, queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
           queue.failures, queue.deadline_at, queue.sent_at;
 
@@ -65,14 +68,14 @@ SELECT id, templated, line_message, delivery_window FROM message_object WHERE id
 -- Keep what is still being sent.
 UPDATE queue SET due_at = :lease_until
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
-WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'sending';
+WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue.step::text = 'sending';
 
 -- name: give_back :exec
 -- Return claimed messages that were never started: known unsent, and not counted as attempts.
 UPDATE queue
 SET step = home, due_at = :now, attempt = queue.attempt - 1
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
-WHERE queue.id = mine.id AND queue.attempt = mine.attempt AND queue.step = 'sending';
+WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue.step::text = 'sending';
 
 -- name: insert_attempts :exec
 -- The time line of what was tried.
@@ -94,7 +97,8 @@ WITH moved AS (
     FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::step[], :due_ats::timestamptz[],
                 :sent_ats::timestamptz[], :unknowns::smallint[], :failures::smallint[])
       AS next (id, attempt, step, due_at, sent_at, unknowns, failures)
-    WHERE queue.id = next.id AND queue.attempt = next.attempt AND queue.step IN ('sending', 'sent', 'unknown')
+    WHERE queue.id = ANY (ARRAY[next.id]) AND queue.attempt = next.attempt
+      AND queue.step::text IN ('sending', 'sent', 'unknown')
     RETURNING queue.id
 )
 SELECT id FROM moved;
@@ -105,7 +109,7 @@ WITH ended AS (
     DELETE FROM queue
     USING unnest(:ids::bigint[], :attempts::smallint[], :statuses::smallint[], :errors::smallint[])
       AS last (id, attempt, status, error)
-    WHERE queue.id = last.id AND queue.attempt = last.attempt
+    WHERE queue.id = ANY (ARRAY[last.id]) AND queue.attempt = last.attempt
     RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, last.status, last.error
 ),
 new_final AS (
@@ -128,7 +132,7 @@ WITH ended AS (
     DELETE FROM queue
     USING unnest(:ids::bigint[], :attempts::smallint[], :sender_ids::bigint[], :happened::timestamptz[])
       AS event (id, attempt, sender_id, happened_at)
-    WHERE queue.id = event.id AND queue.sender_id = event.sender_id AND queue.attempt >= event.attempt
+    WHERE queue.id = ANY (ARRAY[event.id]) AND queue.sender_id = event.sender_id AND queue.attempt >= event.attempt
     RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, event.happened_at
 ),
 new_final AS (

@@ -68,7 +68,7 @@ WHERE object_id = ANY(:object_ids::bigint[]) AND step IN ('turn', 'due_paced');
 -- Messages that were locked by take_turns get their slots.
 UPDATE queue SET step = 'due_paced', due_at = slot.due_at
 FROM unnest(:ids::bigint[], :due_ats::timestamptz[]) AS slot (id, due_at)
-WHERE queue.id = slot.id;
+WHERE queue.id = ANY (ARRAY[slot.id]);
 
 -- name: unpace :exec
 -- The bulk has no pace any more: what waits for a slot is due at once.

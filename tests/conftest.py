@@ -7,6 +7,7 @@ import pytest
 from linegate.postgres.pool import Pool, open_pool
 from support.clock import FakeClock
 from support.database import TestServer
+from support.world import World, a_world
 
 
 @pytest.fixture
@@ -45,3 +46,11 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened = await open_pool(database_url, size=5)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def world(pool: Pool, clock: FakeClock, database_url: str) -> AsyncIterator[World]:
+    """An account with a sender on the fresh database, at the test's own time."""
+    made = await a_world(pool, clock, database_url)
+    yield made
+    await made.acceptor.aclose()

@@ -136,6 +136,8 @@ class World:
                 limit=limit,
                 burst=burst,
                 lease_until=self.now + lease,
+                horizon=self.now,
+                stale=self.now - SECOND,
                 now=self.now,
             )
         async with self.pool.acquire() as own:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from linegate.accept.accept_bulk import Acceptor
+from linegate.accept.forgetter import Forgetter
 from linegate.api.app import Routes, create_app
 from linegate.api.callbacks import LineWebhook
 from linegate.api.directory import Directory
@@ -201,6 +202,7 @@ def _add_report(
     pusher = Pusher(store.pool, clock, client, signer, metrics)
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
+    supervisor.add(Forgetter(store.pool, clock))
 
 
 def _token_source(

@@ -2,44 +2,33 @@
 
 What `accept` has answered is on disk. Ids that the client chose are taken in the same transaction:
 a bulkId that was used before refuses the whole bulk, a messageId that was used before only its own
-message.
+message. A request with an Idempotency-Key takes that first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.once import KeyReused, Once, Repeated, claim, first_answer, keep
 from linegate.accept.rows import Numbered, rows_of
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.domain.ids import IdMaker, public_id
 from linegate.group_commit import GroupCommit
 from linegate.postgres.bulks import claim_client_ids, insert_accepted, insert_waiting
+from linegate.postgres.idempotency import Asked
 from linegate.postgres.pool import Connection, Pool, transaction
 
-__all__ = ["Accepted", "Acceptor", "BulkIdTaken"]
+__all__ = ["Acceptor"]
+
+Result = Accepted | BulkIdTaken | Repeated | KeyReused
 
 _MESSAGES_PER_COMMIT = 20_000
 _REQUESTS_PER_COMMIT = 500
 _WAITING_REQUESTS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What is now on disk.
-
-    bulk_id:     as the client sees it.
-    message_ids: as the client sees them, in the request's order.
-    duplicates:  positions of messages whose messageId was used before; they were not taken.
-    """
-
-    bulk_id: str
-    message_ids: list[str]
-    duplicates: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class BulkIdTaken:
-    """The account has used this bulkId before: nothing was taken."""
+class _Again:
+    """A request with the same key is in the same group: come again after it."""
 
 
 class Acceptor:
@@ -49,7 +38,7 @@ class Acceptor:
         """Write over `pool`; `linger` is how long a small group may wait for company."""
         self._pool = pool
         self._ids = ids
-        self._group: GroupCommit[Numbered, Accepted | BulkIdTaken] = GroupCommit(
+        self._group: GroupCommit[Numbered, Result | _Again] = GroupCommit(
             self._flush,
             max_items=_REQUESTS_PER_COMMIT,
             max_weight=_MESSAGES_PER_COMMIT,
@@ -59,22 +48,35 @@ class Acceptor:
             writers=2,
         )
 
-    async def accept(self, bulk: Bulk) -> Accepted | BulkIdTaken:
+    async def answered(
+        self, asked: Asked, body_digest: bytes, now: datetime
+    ) -> Repeated | KeyReused | None:
+        """What a request with this Idempotency-Key was answered before; None if none was."""
+        return await first_answer(self._pool, asked, body_digest, now)
+
+    async def accept(self, bulk: Bulk, once: Once | None = None) -> Result:
         """Take a bulk. When this returns, it is on disk.
 
+        once: its Idempotency-Key: a repeat gets the first answer, or is refused.
         Raises: Overloaded when too many requests wait for the database; what the database raises.
         """
         size = bulk.messages
         tracks = [_zones_of(part) for part in bulk.objects] if bulk.waits else None
         needed = 1 + len(bulk.objects) + size + sum(map(len, tracks or ()))
         ids = self._ids.block(needed, bulk.accepted_at)
-        return await self._group.submit(Numbered(bulk, ids, size, tracks))
+        numbered = Numbered(bulk, ids, size, tracks, once)
+        while isinstance(result := await self._group.submit(numbered), _Again):
+            pass
+        return result
 
     async def aclose(self) -> None:
         """Write what waits, then stop."""
         await self._group.aclose()
 
-    async def _flush(self, group: Sequence[Numbered]) -> list[Accepted | BulkIdTaken]:
+    async def _flush(self, group: Sequence[Numbered]) -> Sequence[Result | _Again]:
+        if any(each.once is not None for each in group):
+            async with transaction(self._pool) as conn:
+                return await self._flush_keyed(conn, group)
         if any(each.tracks is not None or _has_names(each.bulk) for each in group):
             async with transaction(self._pool) as conn:
                 return await self._flush_together(conn, group)
@@ -82,6 +84,26 @@ class Acceptor:
         async with self._pool.acquire() as conn:
             await insert_accepted(conn, rows_of(group, frozenset()), now=_latest(group))
         return [_answer(each, frozenset()) for each in group]
+
+    async def _flush_keyed(
+        self, conn: Connection, group: Sequence[Numbered]
+    ) -> Sequence[Result | _Again]:
+        first = _first_of_each_key(group)
+        onces = [each.once for each in first if each.once is not None]
+        before = await claim(conn, onces, _latest(group))
+        fresh = [each for each in first if each.once is None or each.once.asked not in before]
+        answers = await self._flush_together(conn, fresh)
+        await keep(
+            conn,
+            [(each.once, answer) for each, answer in zip(fresh, answers, strict=True) if each.once],
+        )
+        results: dict[int, Result] = {
+            each.ids[0]: before[each.once.asked]
+            for each in first
+            if each.once is not None and each.once.asked in before
+        }
+        results |= {each.ids[0]: answer for each, answer in zip(fresh, answers, strict=True)}
+        return [results.get(each.ids[0], _Again()) for each in group]
 
     async def _flush_together(
         self, conn: Connection, group: Sequence[Numbered]
@@ -104,6 +126,17 @@ class Acceptor:
         return [
             BulkIdTaken() if each.ids[0] in taken else _answer(each, duplicates) for each in group
         ]
+
+
+def _first_of_each_key(group: Sequence[Numbered]) -> list[Numbered]:
+    seen = set()
+    first = []
+    for each in group:
+        asked = each.once.asked if each.once is not None else None
+        if asked is None or asked not in seen:
+            first.append(each)
+            seen.add(asked)
+    return first
 
 
 def _zones_of(part: MessageObject) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linegate.accept.accepted import Accepted
+from linegate.accept.accepted import Accepted, BulkIdTaken
 from linegate.postgres.idempotency import (
     Asked,
     Kept,
@@ -75,15 +75,18 @@ async def claim(
     return {asked: _outcome(each, digests[asked]) for asked, each in kept.items()}
 
 
-async def keep(
-    conn: Connection, accepted: Sequence[tuple[Once, Accepted]], refused: Sequence[Once]
-) -> None:
-    """Keep the answers of what is being taken; let go of the keys of what was refused."""
-    answers = {once.asked: await _deflated(once, answer) for once, answer in accepted}
+async def keep(conn: Connection, results: Sequence[tuple[Once, Accepted | BulkIdTaken]]) -> None:
+    """Keep the answers of what was taken; let go of the keys of what was not."""
+    answers, refused = {}, []
+    for once, result in results:
+        if isinstance(result, Accepted):
+            answers[once.asked] = await _deflated(once, result)
+        else:
+            refused.append(once.asked)
     if answers:
         await keep_answers(conn, answers)
     if refused:
-        await free_keys(conn, [once.asked for once in refused])
+        await free_keys(conn, refused)
 
 
 async def _deflated(once: Once, accepted: Accepted) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from linegate.accept.once import Once
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.postgres.bulks import AcceptedRows, RunRow, TrackRow
 
@@ -16,12 +17,14 @@ class Numbered:
     """A bulk with its ids: the bulk's, one per object, one per message, one per track.
 
     tracks: for a bulk that waits, per object the zone of each of its tracks.
+    once:   the request's Idempotency-Key, if it has one.
     """
 
     bulk: Bulk
     ids: list[int]
     size: int
     tracks: list[list[str]] | None = None
+    once: Once | None = None
 
     @property
     def message_ids(self) -> list[int]:

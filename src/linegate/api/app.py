@@ -12,6 +12,7 @@ from starlette.routing import Route
 from linegate.api.auth import Refused
 from linegate.api.callbacks import LineWebhook
 from linegate.api.health import Health
+from linegate.api.idempotency_key import IDEMPOTENCY_KEY
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.reports import Reports
 from linegate.api.send import Send
@@ -68,16 +69,25 @@ async def _on_refused(request: Request, error: Exception) -> Response:
 
 
 async def _on_overloaded(request: Request, error: Exception) -> Response:
-    return problem(503, request.headers.get("accept"), headers={"Retry-After": "1"})
+    reason = "nothing of the request was taken: repeat it"
+    return _unavailable(request, [Violation("$", reason)], retry_after=1)
 
 
 async def _on_database_away(request: Request, error: Exception) -> Response:
     """The database is away. Whether a commit happened may be unknown: the client repeats safely."""
     _log.warning("database.away", error=type(error).__name__, path=request.url.path)
-    reason = "repeat with the same bulkId: it is taken once, whatever became of this request"
-    return problem(
-        503,
-        request.headers.get("accept"),
-        [Violation("$", reason)],
-        headers={"Retry-After": "2"},
+    if request.method != "POST":
+        return _unavailable(request, [], retry_after=2)
+    if IDEMPOTENCY_KEY.lower() in request.headers:
+        reason = "whether the request was taken is not known: repeat it with the same key"
+        return _unavailable(request, [Violation(IDEMPOTENCY_KEY, reason)], retry_after=2)
+    reason = (
+        "whether the request was taken is not known: repeat it with the bulkId it had, which is"
+        " taken once; one without bulkId or Idempotency-Key may be sent twice"
     )
+    return _unavailable(request, [Violation("$", reason)], retry_after=2)
+
+
+def _unavailable(request: Request, violations: list[Violation], *, retry_after: int) -> Response:
+    headers = {"Retry-After": str(retry_after)}
+    return problem(503, request.headers.get("accept"), violations, headers=headers)

@@ -1,17 +1,22 @@
 """POST /line/1/messages: take a request, answer when it is on disk."""
 
 from datetime import datetime
+from functools import partial
+from hashlib import sha256
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from linegate.accept.accept_bulk import Accepted, Acceptor, BulkIdTaken
+from linegate.accept.accept_bulk import Acceptor
+from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.once import KeyReused, Once, Repeated
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.convert import to_bulk
 from linegate.api.directory import Directory
 from linegate.api.explain import read_request
+from linegate.api.idempotency_key import IDEMPOTENCY_KEY, read_key
 from linegate.api.platform_rules import apply_platform
 from linegate.api.schemas_response import encode_send_answer
 from linegate.clock import Clock
@@ -58,18 +63,29 @@ class Send:
         now = self._clock.now()
         caller = await authorise(request, self._directory, SEND, now)
         body = await read_body(request, self._body_limit)
+        key = read_key(request, caller.account_id)
+        digest = sha256(body).digest() if key is not None else b""
+        if key is not None:
+            before = await self._acceptor.answered(key, digest, now)
+            if before is not None:
+                return _again(before)
         bulk = await self._read(body, caller, now)
-        accepted = await self._acceptor.accept(bulk)
+        once = Once(key, digest, partial(_answer, bulk)) if key is not None else None
+        accepted = await self._acceptor.accept(bulk, once)
+        if isinstance(accepted, Repeated | KeyReused):
+            return _again(accepted)
         if isinstance(accepted, BulkIdTaken):
             reason = "was used before: a bulkId names one request of the account"
             raise Refused(400, [Violation("options.schedule.bulkId", reason)])
-        answer = _answer(bulk, accepted)
+        self._count(bulk, accepted)
+        return Response(_answer(bulk, accepted), media_type="application/json")
+
+    def _count(self, bulk: Bulk, accepted: Accepted) -> None:
         rejected = sum(len(part.rejections) for part in bulk.objects)
         self._metrics.accepted.labels("rejected").inc(rejected + len(accepted.duplicates))
         self._metrics.accepted.labels("accepted").inc(
             len(accepted.message_ids) - rejected - len(accepted.duplicates)
         )
-        return Response(answer, media_type="application/json")
 
     async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
         """The bulk, or everything that is wrong with the request."""
@@ -88,6 +104,15 @@ class Send:
         if isinstance(bulk, list):
             raise Refused(400, bulk)
         return bulk
+
+
+def _again(before: Repeated | KeyReused) -> Response:
+    """The answer to a request whose Idempotency-Key was used before."""
+    if isinstance(before, KeyReused):
+        reason = "was used before, with another body: a key names one request"
+        raise Refused(422, [Violation(IDEMPOTENCY_KEY, reason)])
+    headers = {"Idempotency-Replayed": "true"}
+    return Response(before.answer, headers=headers, media_type="application/json")
 
 
 def _answer(bulk: Bulk, accepted: Accepted) -> bytes:

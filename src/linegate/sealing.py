@@ -10,6 +10,9 @@ def sender_context(name: str, what: Literal["secret", "token"]) -> str:
     return f"sender:{name}:{what}"
 
 
-def account_context(name: str, what: Literal["webhook_secret"]) -> str:
+def account_context(
+    name: str,
+    what: Literal["webhook_secret", "webhook_profile", "webhook_security", "webhook_certificate"],
+) -> str:
     """The place of an account's secrets."""
     return f"account:{name}:{what}"

@@ -38,7 +38,6 @@ from linegate.postgres.wakeup import Wakeup
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
-from linegate.report.signer import Signer
 from linegate.sealing import account_context, sender_context
 from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.supervisor import Supervisor
@@ -194,12 +193,13 @@ def _add_report(
     clock: Clock,
     metrics: Metrics,
 ) -> None:
-    signer = Signer(
-        lambda name, sealed: store.vault.open(
-            sealed, context=account_context(name, "webhook_secret")
-        )
+    pusher = Pusher(
+        store.pool,
+        clock,
+        client,
+        lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
+        metrics,
     )
-    pusher = Pusher(store.pool, clock, client, signer, metrics)
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
     supervisor.add(Forgetter(store.pool, clock))

@@ -90,6 +90,7 @@ async def _to_object(
         application_id=(platform.application_id or None) if platform else None,
         campaign=(options.campaign_reference_id or None) if options else None,
         callback_data=(message.webhooks.callback_data or None) if message.webhooks else None,
+        intermediate=_wants_interim(message.webhooks),
     )
 
 
@@ -144,6 +145,10 @@ def _zones(asked: DeliveryTimeWindow | None, countries: list[str | None]) -> str
 
 def _validity(asked: ValidityPeriod | None) -> timedelta:
     return LONGEST if asked is None else validity_of(asked.amount, asked.time_unit)
+
+
+def _wants_interim(webhooks: Webhooks | None) -> bool:
+    return bool(webhooks and webhooks.delivery and webhooks.delivery.intermediate_report)
 
 
 async def _endpoint(

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from linegate.api.auth import Refused, authorise
 from linegate.api.directory import Directory
+from linegate.api.problems import accepts_xml
 from linegate.clock import Clock
 from linegate.domain.keys import SEND
 from linegate.domain.violation import Violation
@@ -50,7 +51,10 @@ class Reports:
             application_id=caller.application_id(application_id),
             campaign=campaign,
         )
-        return Response(encode_reports(reports, "application/json"), media_type="application/json")
+        is_xml = accepts_xml(request.headers.get("accept"))
+        media_type = "application/xml" if is_xml else "application/json"
+        body = encode_reports(reports, media_type)
+        return Response(body, media_type=media_type, headers={"Vary": "Accept"})
 
 
 def _limit(text: str | None, violations: list[Violation]) -> int:

@@ -31,11 +31,15 @@ class _Window(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Whether it is for the templated endpoint, and the JSON without the recipient."""
+    """Whether it is for the templated endpoint, the JSON without the recipient, when it may go.
+
+    intermediate: the client wants to be told of hand-overs too.
+    """
 
     templated: bool
     line_message: bytes
     window: str | None
+    intermediate: bool = False
 
     def opens_at(self, destination: str, now: datetime) -> datetime | None:
         """When a message to this number may go, if it may not go now."""

@@ -248,7 +248,7 @@ class Dispatcher:
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
-        return Decided(unfinished, step, tried, message.object_id)
+        return Decided(unfinished, step, tried, message.object_id, content.intermediate)
 
     async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome:
         """Ask LINE once, and once more with a new token if it does not know this one."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from linegate.domain.decide import Finish, Step, TryAgain, Unfinished, WaitForEvent
+from linegate.domain.decide import ENROUTE, Finish, State, Step, TryAgain, Unfinished, WaitForEvent
 from linegate.postgres.dispatching import Tried, finish, insert_attempts, move, wake_runs
 from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.reporting import Interim, insert_interim
 
 __all__ = ["Decided", "settle", "write_steps"]
 
@@ -22,6 +23,7 @@ class Decided(NamedTuple):
     step: Step
     tried: Tried | None  # None: its window had closed, nothing was tried
     object_id: int
+    wants_interim: bool = False  # its client hears of a hand-over
 
 
 async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
@@ -40,6 +42,9 @@ async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
                 steps = [(each.message, each.step) for each in part]
                 written += await write_steps(conn, steps, now)
                 await _wake(conn, part)
+                told = [report for each in part if (report := _interim(each)) is not None]
+                if told:
+                    await insert_interim(conn, told, now=now)
     return written
 
 
@@ -69,3 +74,13 @@ async def write_steps(
     if ends:
         written += await finish(conn, ends, now=now)
     return written
+
+
+def _interim(decided: Decided) -> Interim | None:
+    """The report of a hand-over, for clients that asked for it; numbers ascend with attempts."""
+    step, attempt = decided.step, decided.message.attempt
+    if not decided.wants_interim or not isinstance(step, WaitForEvent):
+        return None
+    if step.state is not State.SENT:
+        return None
+    return Interim(decided.message.id, attempt, 2 * attempt, ENROUTE, 0, step.sent_at)

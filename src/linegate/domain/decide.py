@@ -20,6 +20,7 @@ from linegate.domain.retry import send_delay
 __all__ = [
     "CANCELLED",
     "DELIVERED",
+    "ENROUTE",
     "EXPIRED_WAITING",
     "Finish",
     "Patience",
@@ -107,6 +108,7 @@ class Patience:
 
 # An event for any attempt settles a message, in whatever state it is.
 DELIVERED = Finish(5, 0)
+ENROUTE = 7  # handed over: the status of an intermediate report
 CANCELLED = Finish(31, 4100)
 EXPIRED_WAITING = Finish(15, 4100)
 

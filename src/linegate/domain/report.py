@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from linegate.domain.ids import public_id
 
@@ -10,7 +11,10 @@ __all__ = ["FinishedMessage"]
 
 @dataclass(frozen=True, slots=True)
 class FinishedMessage:
-    """A message that has ended; status and error are ids in `status.py`."""
+    """A message that has ended; status and error are ids in `status.py`.
+
+    price: of one message that is delivered, with `currency`; None: reports show none.
+    """
 
     id: int
     client_id: str | None
@@ -26,6 +30,8 @@ class FinishedMessage:
     entity_id: str | None = None
     application_id: str | None = None
     campaign: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
 
     @property
     def public_message_id(self) -> str:

@@ -119,18 +119,27 @@ async def claim_due(
 
 
 class Content(NamedTuple):
-    """What all messages of an object share. window: JSON, or None."""
+    """What all messages of an object share. window: JSON, or None.
+
+    intermediate: the client wants to be told of hand-overs too.
+    """
 
     templated: bool
     line_message: bytes
     window: str | None
+    intermediate: bool
 
 
 async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Content]:
     """What each object's messages share on their way to LINE."""
     rows = await bundled().load_objects.many(conn, ids=ids)
     return {
-        row["id"]: Content(row["templated"], row["line_message"].encode(), row["delivery_window"])
+        row["id"]: Content(
+            row["templated"],
+            row["line_message"].encode(),
+            row["delivery_window"],
+            row["intermediate"],
+        )
         for row in rows
     }
 

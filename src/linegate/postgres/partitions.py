@@ -11,7 +11,15 @@ from linegate.postgres.pool import Connection
 
 __all__ = ["PARTITIONED", "ensure_partitions"]
 
-PARTITIONED = ("bulk", "message_object", "message", "attempt", "final", "late_event")
+PARTITIONED = (
+    "bulk",
+    "message_object",
+    "message",
+    "attempt",
+    "final",
+    "late_event",
+    "push_try",
+)
 _BEHIND = 1  # a clock behind ours may still write into yesterday
 _AHEAD = 7
 

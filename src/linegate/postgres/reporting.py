@@ -11,22 +11,37 @@ from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
+    "DueReport",
     "Endpoint",
+    "Failed",
+    "Interim",
     "PullFilter",
     "due_reports",
     "find_client_id",
-    "keep_endpoint",
+    "find_objects",
+    "finished",
+    "give_up_waiting",
+    "insert_interim",
+    "keep_endpoints",
     "lease_endpoints",
+    "load_finished",
     "next_push_at",
-    "pull_reports",
+    "pull_message",
+    "pull_objects",
+    "pull_oldest",
     "release_endpoint",
     "reports_failed",
     "reports_taken",
+    "tell_if_due",
 ]
 
 
 class Endpoint(NamedTuple):
-    """Where reports go, what signs them (sealed), and how many posts in a row it failed."""
+    """Where reports go and how: what is sealed stays sealed until it is used.
+
+    failures:  rounds of posts in a row that it failed; is_steady: none, and it has taken some.
+    settings, security_type, credentials, certificate: of its profile; None without.
+    """
 
     id: int
     account_id: int
@@ -35,6 +50,53 @@ class Endpoint(NamedTuple):
     url: str
     content_type: str
     failures: int
+    is_steady: bool = False
+    is_removed: bool = False
+    settings: bytes | None = None
+    security_type: str | None = None
+    credentials: bytes | None = None
+    certificate: bytes | None = None
+
+
+class DueReport(NamedTuple):
+    """A report to push. number 0: the final one; due_at: first; retry_at: None before a failure."""
+
+    message: FinishedMessage
+    number: int
+    tries: int
+    due_at: datetime
+    retry_at: datetime | None
+
+    @property
+    def place(self) -> tuple[datetime, int, int]:
+        """Where it stands in the order of its endpoint."""
+        return self.retry_at or self.due_at, self.message.id, self.number
+
+
+class Failed(NamedTuple):
+    """What follows from a failed try; retry_at None: given up."""
+
+    message_id: int
+    number: int
+    tries: int
+    retry_at: datetime | None
+
+
+class Interim(NamedTuple):
+    """An intermediate report, while the message's newest attempt is `attempt`.
+
+    number: 2 * attempt for a hand-over, 2 * attempt + 1 for the end of a leg, so that they are
+            told apart and stand in order; 0 is the final report's.
+    sender: of the leg; None: the message's own.
+    """
+
+    message_id: int
+    attempt: int
+    number: int
+    status: int
+    error: int
+    at: datetime
+    sender: str | None = None
 
 
 class PullFilter(NamedTuple):
@@ -48,18 +110,18 @@ class PullFilter(NamedTuple):
 
 
 async def lease_endpoints(
-    conn: Connection, *, limit: int, leased_until: datetime, now: datetime
+    conn: Connection, *, steady: int, doubtful: int, leased_until: datetime, now: datetime
 ) -> list[Endpoint]:
-    """Take at most `limit` endpoints that have reports due."""
+    """Take endpoints that have reports due: at most so many that work, so many in doubt."""
     rows = await bundled().lease_endpoints.many(
-        conn, limit=limit, leased_until=leased_until, now=now
+        conn, steady=steady, doubtful=doubtful, leased_until=leased_until, now=now
     )
     return [Endpoint(*row) for row in rows]
 
 
-async def keep_endpoint(conn: Connection, endpoint_id: int, *, leased_until: datetime) -> None:
-    """Go on holding an endpoint."""
-    await bundled().keep_endpoint.exec(conn, id=endpoint_id, leased_until=leased_until)
+async def keep_endpoints(conn: Connection, ids: Sequence[int], *, leased_until: datetime) -> None:
+    """Go on holding endpoints."""
+    await bundled().keep_endpoints.exec(conn, ids=sorted(ids), leased_until=leased_until)
 
 
 async def release_endpoint(
@@ -69,38 +131,92 @@ async def release_endpoint(
     failures: int,
     probe_at: datetime | None,
     last_error: str | None,
+    taken_at: datetime | None,
+    is_gone: bool,
+    now: datetime,
 ) -> None:
     """Give an endpoint back, with what was learnt of it."""
     await bundled().release_endpoint.exec(
-        conn, id=endpoint_id, failures=failures, probe_at=probe_at, last_error=last_error
+        conn,
+        id=endpoint_id,
+        failures=failures,
+        probe_at=probe_at,
+        last_error=last_error,
+        taken_at=taken_at,
+        is_gone=is_gone,
+        now=now,
     )
+
+
+async def tell_if_due(conn: Connection, endpoint_id: int, *, now: datetime) -> None:
+    """Wake a pusher if more is due for an endpoint that was just given back."""
+    await bundled().tell_if_due.exec(conn, id=endpoint_id, now=now)
 
 
 async def due_reports(
-    conn: Connection, endpoint_id: int, *, limit: int, now: datetime
-) -> list[tuple[FinishedMessage, int]]:
-    """The oldest reports that wait for an endpoint, each with its failed tries."""
-    rows = await bundled().due_reports.many(conn, endpoint_id=endpoint_id, limit=limit, now=now)
-    return [(_finished(row), row["tries"]) for row in rows]
+    conn: Connection,
+    endpoint_id: int,
+    *,
+    after: tuple[datetime, int, int],
+    limit: int,
+    now: datetime,
+) -> list[DueReport]:
+    """The oldest reports that wait for an endpoint, after a place in its order."""
+    after_at, after_id, after_number = after
+    rows = await bundled().due_reports.many(
+        conn,
+        endpoint_id=endpoint_id,
+        after_at=after_at,
+        after_id=after_id,
+        after_number=after_number,
+        limit=limit,
+        now=now,
+    )
+    return [
+        DueReport(finished(row), row["number"], row["tries"], row["due_at"], row["retry_at"])
+        for row in rows
+    ]
 
 
-async def reports_taken(conn: Connection, message_ids: Sequence[int]) -> None:
-    """The endpoint has these."""
-    await bundled().reports_taken.exec(conn, ids=sorted(message_ids))
+async def reports_taken(
+    conn: Connection, reports: Sequence[tuple[int, int]], *, code: int, now: datetime
+) -> None:
+    """The endpoint has these; each as message and number."""
+    ordered = sorted(reports)
+    await bundled().reports_taken.exec(
+        conn,
+        ids=[id_ for id_, _ in ordered],
+        numbers=[number for _, number in ordered],
+        code=code,
+        now=now,
+    )
 
 
 async def reports_failed(
-    conn: Connection, failed: Sequence[tuple[int, int, datetime | None]], *, now: datetime
+    conn: Connection, failed: Sequence[Failed], *, code: int, detail: str, now: datetime
 ) -> None:
-    """Try again later; each as message, tries, when (None: given up)."""
-    ordered = sorted(failed, key=lambda each: each[0])
+    """Try these again later, or never again."""
+    ordered = sorted(failed, key=lambda each: each[:2])
     await bundled().reports_failed.exec(
         conn,
-        ids=[id_ for id_, _, _ in ordered],
-        tries=[tries for _, tries, _ in ordered],
-        due_ats=[due_at for _, _, due_at in ordered],
+        ids=[each.message_id for each in ordered],
+        numbers=[each.number for each in ordered],
+        tries=[each.tries for each in ordered],
+        retry_ats=[each.retry_at for each in ordered],
+        code=code,
+        detail=detail,
         now=now,
     )
+
+
+async def give_up_waiting(
+    conn: Connection, endpoint_id: int, *, before: datetime, limit: int, now: datetime
+) -> int:
+    """Give up what was due before an instant, at most `limit` at once; gives how many."""
+    count: int = await bundled().give_up_waiting.exec(
+        conn, endpoint_id=endpoint_id, before=before, limit=limit, now=now
+    )
+    return count
 
 
 async def next_push_at(conn: Connection, *, now: datetime) -> datetime | None:
@@ -109,11 +225,66 @@ async def next_push_at(conn: Connection, *, now: datetime) -> datetime | None:
     return at
 
 
-async def pull_reports(
+async def insert_interim(conn: Connection, reports: Sequence[Interim], *, now: datetime) -> None:
+    """Queue intermediate reports of unfinished messages, where their reports go anywhere."""
+    ordered = sorted(reports, key=lambda each: each[:3])
+    await bundled().insert_interim.exec(
+        conn,
+        ids=[each.message_id for each in ordered],
+        attempts=[each.attempt for each in ordered],
+        numbers=[each.number for each in ordered],
+        statuses=[each.status for each in ordered],
+        errors=[each.error for each in ordered],
+        ats=[each.at for each in ordered],
+        senders=[each.sender for each in ordered],
+        now=now,
+    )
+
+
+async def pull_oldest(
     conn: Connection, account_id: int, asked: PullFilter, *, limit: int, since: datetime
-) -> list[FinishedMessage]:
-    """Hand out an account's oldest final reports, each once."""
-    rows = await bundled().pull_reports.many(
+) -> list[int]:
+    """Mark an account's oldest final reports as handed out; gives their messages."""
+    rows = await bundled().pull_oldest.many(
+        conn,
+        account_id=account_id,
+        entity_id=asked.entity_id,
+        application_id=asked.application_id,
+        campaign=asked.campaign,
+        limit=limit,
+        since=since,
+    )
+    return [row["id"] for row in rows]
+
+
+async def pull_objects(
+    conn: Connection,
+    account_id: int,
+    asked: PullFilter,
+    object_ids: Sequence[int],
+    *,
+    limit: int,
+    since: datetime,
+) -> list[int]:
+    """The same among what has ended of some message objects."""
+    rows = await bundled().pull_objects.many(
+        conn,
+        account_id=account_id,
+        object_ids=object_ids,
+        entity_id=asked.entity_id,
+        application_id=asked.application_id,
+        campaign=asked.campaign,
+        limit=limit,
+        since=since,
+    )
+    return [row["id"] for row in rows]
+
+
+async def pull_message(
+    conn: Connection, account_id: int, asked: PullFilter, *, since: datetime
+) -> list[int]:
+    """The same for the one message that is asked for."""
+    rows = await bundled().pull_message.many(
         conn,
         account_id=account_id,
         message_id=asked.message_id,
@@ -121,10 +292,37 @@ async def pull_reports(
         entity_id=asked.entity_id,
         application_id=asked.application_id,
         campaign=asked.campaign,
-        limit=limit,
         since=since,
     )
-    return [_finished(row) for row in rows]
+    return [row["id"] for row in rows]
+
+
+async def find_objects(
+    conn: Connection,
+    account_id: int,
+    *,
+    bulk_ids: Sequence[int] = (),
+    campaigns: Sequence[str] = (),
+    entity_ids: Sequence[str] = (),
+    application_ids: Sequence[str] = (),
+    limit: int,
+) -> list[int]:
+    """Message objects by the one filter that is given, at most `limit`."""
+    rows = await bundled().find_objects.many(
+        conn,
+        account_id=account_id,
+        bulk_ids=bulk_ids,
+        campaigns=campaigns,
+        entity_ids=entity_ids,
+        application_ids=application_ids,
+        limit=limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def load_finished(conn: Connection, ids: Sequence[int]) -> list[FinishedMessage]:
+    """Final reports by message, oldest first."""
+    return [finished(row) for row in await bundled().load_finished.many(conn, ids=ids)]
 
 
 async def find_client_id(conn: Connection, account_id: int, kind: str, name: str) -> int | None:
@@ -135,7 +333,8 @@ async def find_client_id(conn: Connection, account_id: int, kind: str, name: str
     return id_
 
 
-def _finished(row: asyncpg.Record) -> FinishedMessage:
+def finished(row: asyncpg.Record) -> FinishedMessage:
+    """The one place where a row becomes a report's facts."""
     return FinishedMessage(
         id=row["id"],
         client_id=row["client_id"],
@@ -151,4 +350,6 @@ def _finished(row: asyncpg.Record) -> FinishedMessage:
         entity_id=row["entity_id"],
         application_id=row["application_id"],
         campaign=row["campaign"],
+        price=row["price"],
+        currency=row["currency"],
     )

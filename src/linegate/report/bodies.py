@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 from linegate.domain.report import FinishedMessage
+from linegate.domain.status import STATUSES
 from linegate.webhook.body import (
     DeliveryReport,
+    PriceBody,
     delivery_report,
     encode_reports_json,
     encode_reports_xml,
 )
 
 __all__ = ["encode_reports"]
+
+_DELIVERED = 3
 
 
 def encode_reports(messages: Sequence[FinishedMessage], content_type: str) -> bytes:
@@ -35,4 +39,15 @@ def _report(message: FinishedMessage) -> DeliveryReport:
         entity_id=message.entity_id,
         application_id=message.application_id,
         campaign_reference_id=message.campaign,
+        price=_price(message),
+    )
+
+
+def _price(message: FinishedMessage) -> PriceBody | None:
+    """What it cost: LINE bills what is delivered and nothing else (FACTS A1.8)."""
+    if message.price is None or message.currency is None:
+        return None
+    is_delivered = STATUSES[message.status].group_id == _DELIVERED
+    return PriceBody(
+        price_per_message=float(message.price) if is_delivered else 0.0, currency=message.currency
     )

@@ -7,8 +7,10 @@ Source: RFC 9110 (Retry-After, 410); Standard Webhooks specification (2xx is
 taken, no redirects).
 """
 
+import asyncio
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -31,11 +33,20 @@ from aiohttp import (
 )
 from aiohttp.abc import AbstractResolver
 
+from linegate.webhook.acceptance import Acceptance
 from linegate.webhook.guard import AddressRefusedError, Guard
 
-__all__ = ["PushKind", "PushOutcome", "WebhookClient", "WebhookTimeouts"]
+__all__ = [
+    "Answer",
+    "PostOptions",
+    "PushKind",
+    "PushOutcome",
+    "WebhookClient",
+    "WebhookTimeouts",
+]
 
 _LONGEST_ANSWER = 64 * 1024
+_PATIENCE_WITH_BODY = 1.0  # seconds, once the report is taken
 _LONGEST_RETRY_AFTER = timedelta(hours=24)
 
 
@@ -70,11 +81,38 @@ class WebhookTimeouts:
     total: timedelta = timedelta(seconds=15)
 
 
+@dataclass(frozen=True, slots=True)
+class PostOptions:
+    """How one endpoint wants to be called; what is None or absent is as everywhere.
+
+    connect, read: longest wait for the connection, and between two pieces of the answer; the whole
+                   exchange takes at most their sum.
+    tls:           versions and the certificate we show.
+    """
+
+    connect: timedelta | None = None
+    read: timedelta | None = None
+    tls: ssl.SSLContext | None = None
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    needs_body: bool = False
+
+
+_PLAIN = PostOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, the body's first 64 KB where it was wanted, the wait asked for."""
+
+    code: int
+    body: bytes
+    retry_after: timedelta | None = None
+
+
 class WebhookClient:
     """Connections to all client URLs. One per process, made in a running loop; `close` it.
 
-    per_host: at one host, port and scheme at a time, so that a slow receiver cannot take
-              all of `connections`.
+    connections, per_host: at the most; 0: whoever posts keeps the bound.
     resolver: turns names into addresses; the system's own if None.
     """
 
@@ -83,21 +121,22 @@ class WebhookClient:
         guard: Guard,
         *,
         timeouts: WebhookTimeouts | None = None,
-        connections: int = 256,
-        per_host: int = 8,
+        connections: int = 0,
+        per_host: int = 0,
         resolver: AbstractResolver | None = None,
     ) -> None:
         limits = timeouts or WebhookTimeouts()
         self._guard = guard
+        self._limits = limits
+        self._timeout = ClientTimeout(
+            total=limits.total.total_seconds(), sock_connect=limits.connect.total_seconds()
+        )
         self._session = ClientSession(
             connector=TCPConnector(
                 limit=connections,
                 limit_per_host=per_host,
                 resolver=resolver or ThreadedResolver(),
                 socket_factory=guard.open_socket,
-            ),
-            timeout=ClientTimeout(
-                total=limits.total.total_seconds(), sock_connect=limits.connect.total_seconds()
             ),
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,  # a small body could unpack into a huge one
@@ -121,51 +160,127 @@ class WebhookClient:
         await self._session.close()
 
     async def post(
-        self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str]
+        self,
+        url: str,
+        *,
+        body: bytes,
+        content_type: str,
+        headers: Mapping[str, str],
+        options: PostOptions | None = None,
     ) -> PushOutcome:
-        """Send the body once. An answer counts from its head on.
+        """Send the body once. An answer counts from its head on, unless its body is to be matched.
 
         headers: besides Content-Type, such as the signature's.
         """
+        asked = options or _PLAIN
+        answer = await self._exchange(url, body, content_type, headers, asked)
+        return _failed(answer) if isinstance(answer, str) else _outcome_of(answer, asked.acceptance)
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        content_type: str,
+        headers: Mapping[str, str],
+        options: PostOptions | None = None,
+    ) -> Answer | str:
+        """Send the body once and read the answer, at most 64 KB; a text says why none came."""
+        asked = replace(options or _PLAIN, needs_body=True)
+        return await self._exchange(url, body, content_type, headers, asked)
+
+    async def _exchange(
+        self,
+        url: str,
+        body: bytes,
+        content_type: str,
+        headers: Mapping[str, str],
+        options: PostOptions,
+    ) -> Answer | str:
         refusal = self._guard.refusal_of(url)
         if refusal is not None:
-            return _failed(refusal)
+            return refusal
         all_headers = {**headers, "Content-Type": content_type}
-        answered: PushOutcome | None = None
+        head: Answer | None = None
         try:
             async with self._session.post(
-                url, data=body, headers=all_headers, allow_redirects=False
+                url,
+                data=body,
+                headers=all_headers,
+                allow_redirects=False,
+                timeout=self._timeout_of(options),
+                ssl=options.tls or True,
             ) as response:
-                answered = _outcome_of(response)
-                await _read_on(response)
-                return answered
+                head = Answer(response.status, b"", _retry_after(response))
+                if not (options.needs_body or options.acceptance.body):
+                    await _read_on(response)
+                    return head
+                return replace(head, body=await _read_some(response))
         except TimeoutError:
-            return answered or _failed("no answer in time")
+            return _without_body(head, options) or "no answer in time"
         except ClientError as error:
-            return answered or _failed(_reason_of(error))
+            return _without_body(head, options) or _reason_of(error)
         except ValueError:  # a name or header that cannot be written on the wire
-            return answered or _failed("the URL or a header is not valid")
+            return "the URL or a header is not valid"
+
+    def _timeout_of(self, options: PostOptions) -> ClientTimeout:
+        connect, read = options.connect, options.read
+        if connect is None and read is None:
+            return self._timeout
+        connect, read = connect or self._limits.connect, read or self._limits.total
+        return ClientTimeout(
+            total=(connect + read).total_seconds(),
+            sock_connect=connect.total_seconds(),
+            sock_read=read.total_seconds(),
+        )
+
+
+def _without_body(head: Answer | None, options: PostOptions) -> Answer | None:
+    """The head alone, where nobody wants to see the body."""
+    return None if options.needs_body or options.acceptance.body else head
 
 
 async def _read_on(response: ClientResponse) -> None:
-    """Read the body so that the connection can serve again; past 64 KB give it up instead."""
+    """Read the body so that the connection can serve again; give up what is long or slow.
+
+    The report is taken already: an endpoint that sends its answer byte by byte must not keep the
+    place of another.
+    """
     left = _LONGEST_ANSWER
-    while left > 0:
-        part = await response.content.read(left)
-        if not part:
-            return
-        left -= len(part)
+    try:
+        async with asyncio.timeout(_PATIENCE_WITH_BODY):
+            while left > 0:
+                part = await response.content.read(left)
+                if not part:
+                    return
+                left -= len(part)
+    except TimeoutError:
+        pass  # closed below, like an answer that is too long
     response.close()
 
 
-def _outcome_of(response: ClientResponse) -> PushOutcome:
-    code = response.status
-    if 200 <= code <= 299:
+async def _read_some(response: ClientResponse) -> bytes:
+    """The first 64 KB of the body."""
+    body = bytearray()
+    while len(body) < _LONGEST_ANSWER:
+        part = await response.content.read(_LONGEST_ANSWER - len(body))
+        if not part:
+            return bytes(body)
+        body += part
+    response.close()
+    return bytes(body)
+
+
+def _outcome_of(answer: Answer, acceptance: Acceptance) -> PushOutcome:
+    code = answer.code
+    if acceptance.is_taken(code, answer.body):
         return PushOutcome(PushKind.TAKEN, code)
     if code == 410:
         return PushOutcome(PushKind.GONE, code, "the receiver is gone")
     detail = "redirects are not followed" if 300 <= code <= 399 else f"answered {code}"
-    return PushOutcome(PushKind.FAILED, code, detail, _retry_after(response))
+    if 200 <= code <= 299:
+        detail = f"answered {code}, which the profile's patterns do not take"
+    return PushOutcome(PushKind.FAILED, code, detail, answer.retry_after)
 
 
 def _retry_after(response: ClientResponse) -> timedelta | None:

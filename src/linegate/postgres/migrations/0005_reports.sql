@@ -1,2 +1,116 @@
--- Subscriptions, push history, logs.
-SELECT 1;
+-- Delivery reports that arrive: tries that are remembered, intermediate reports, profiles and
+-- subscriptions, prices, and the indexes of the log.
+
+-- ------------------------------------------------------------------------------------ pushing
+
+-- An endpoint may belong to a notification profile: then URL, format and settings are the profile's.
+-- `taken_at` tells an endpoint that works from one that never has: the two wait in lanes of their own.
+ALTER TABLE endpoint
+    ADD profile_id text,
+    ADD taken_at   timestamptz,   -- the last time it took a report
+    ADD turn_at    timestamptz,   -- the last time a worker took it in hand: the longest waiting goes first
+    ADD gone_at    timestamptz,   -- it answered 410 and has taken nothing since
+    ADD removed_at timestamptz;   -- its profile was deleted: nothing is sent there any more
+
+-- A URL may be longer than what an index row holds.
+DROP INDEX endpoint_url;
+CREATE UNIQUE INDEX endpoint_url ON endpoint (account_id, md5(url), content_type)
+    WHERE NOT is_default AND profile_id IS NULL AND removed_at IS NULL;
+CREATE UNIQUE INDEX endpoint_profile ON endpoint (account_id, profile_id) WHERE profile_id IS NOT NULL;
+
+-- number 0 is the final report; others are intermediate ones and carry their own facts.
+-- `due_at` is when the report first fell due and never changes: it bounds how long is tried.
+ALTER TABLE push DROP CONSTRAINT push_pkey;
+ALTER TABLE push
+    ADD number   smallint NOT NULL DEFAULT 0,
+    ADD retry_at timestamptz,     -- failed before: not before this instant
+    ADD status   smallint,
+    ADD error    smallint,
+    ADD at       timestamptz,
+    ADD sender   text,            -- of the leg it tells of; NULL: the message's own
+    ADD PRIMARY KEY (message_id, number);
+DROP INDEX push_due;
+CREATE INDEX push_due ON push (endpoint_id, (COALESCE(retry_at, due_at)), message_id, number)
+    WHERE given_up_at IS NULL;
+CREATE INDEX push_given_up ON push (endpoint_id, due_at) WHERE given_up_at IS NOT NULL;
+
+-- Every try of every report, for the time line. code 0: no answer came; detail '' : taken.
+CREATE TABLE push_try (
+    message_id  bigint NOT NULL,
+    number      smallint NOT NULL,
+    endpoint_id bigint NOT NULL,
+    tried_at    timestamptz NOT NULL,
+    code        smallint NOT NULL,
+    detail      text NOT NULL
+) PARTITION BY RANGE (message_id);
+CREATE INDEX push_try_message ON push_try (message_id);
+
+-- ------------------------------------------------------------- profiles, security, subscriptions
+
+CREATE TABLE webhook_security (
+    account_id  bigint NOT NULL REFERENCES account,
+    auth_id     text NOT NULL,
+    type        text NOT NULL CHECK (type IN ('BASIC', 'HMAC', 'OAUTH', 'CUSTOM')),
+    credentials bytea,                       -- sealed JSON
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (account_id, auth_id)
+);
+
+CREATE TABLE webhook_certificate (
+    account_id     bigint NOT NULL REFERENCES account,
+    certificate_id text NOT NULL,
+    pem            bytea NOT NULL,           -- sealed: certificates and private key
+    issued_by      text NOT NULL,
+    issued_to      text NOT NULL,
+    serial_number  text NOT NULL,
+    valid_from     timestamptz NOT NULL,
+    valid_until    timestamptz NOT NULL,
+    created_at     timestamptz NOT NULL,
+    PRIMARY KEY (account_id, certificate_id)
+);
+
+CREATE TABLE webhook_profile (
+    account_id     bigint NOT NULL REFERENCES account,
+    profile_id     text NOT NULL,
+    settings       bytea NOT NULL,           -- sealed JSON: its headers may hold secrets
+    auth_id        text,
+    certificate_id text,
+    created_at     timestamptz NOT NULL,
+    PRIMARY KEY (account_id, profile_id),
+    FOREIGN KEY (account_id, auth_id) REFERENCES webhook_security,
+    FOREIGN KEY (account_id, certificate_id) REFERENCES webhook_certificate
+);
+
+CREATE TABLE subscription (
+    account_id      bigint NOT NULL REFERENCES account,
+    subscription_id text NOT NULL,
+    name            text,
+    profile_id      text NOT NULL,
+    events          text[] NOT NULL,
+    criteria        jsonb NOT NULL,          -- [{"applicationId", "entityId"}]
+    resources       text[] NOT NULL,         -- senders
+    created_at      timestamptz NOT NULL,
+    PRIMARY KEY (account_id, subscription_id),
+    FOREIGN KEY (account_id, profile_id) REFERENCES webhook_profile
+);
+
+-- ------------------------------------------------------------------------------------- prices
+
+-- What one delivered message of a sender costs its account's client; NULL: no price in reports.
+ALTER TABLE sender
+    ADD price    numeric(12, 6) CHECK (price >= 0),
+    ADD currency text CHECK (currency ~ '^[A-Z]{3}$'),
+    ADD CHECK ((price IS NULL) = (currency IS NULL));
+
+-- ------------------------------------------------------------------------------------- the log
+
+-- One range for each status, newest first: serves every time range, status and cursor.
+CREATE INDEX final_log ON final (account_id, status, sent_at DESC, message_id DESC);
+-- What ended of one message object: the way in for bulk, campaign, entity, application.
+CREATE INDEX final_object ON final (object_id, sent_at DESC);
+CREATE INDEX message_destination ON message (destination, id);
+CREATE INDEX message_object_bulk ON message_object (bulk_id);
+CREATE INDEX message_object_campaign ON message_object (account_id, campaign, id) WHERE campaign IS NOT NULL;
+CREATE INDEX message_object_entity ON message_object (account_id, entity_id, id) WHERE entity_id IS NOT NULL;
+CREATE INDEX message_object_application ON message_object (account_id, application_id, id)
+    WHERE application_id IS NOT NULL;

@@ -59,13 +59,15 @@ WHERE hold = 'monthly_limit' AND hold_until <= :now;
 WITH made AS (
     INSERT INTO endpoint (account_id, url, content_type, created_at)
     VALUES (:account_id, :url, :content_type, :now)
-    ON CONFLICT (account_id, url, content_type) WHERE NOT is_default DO NOTHING
+    ON CONFLICT (account_id, md5(url), content_type)
+      WHERE NOT is_default AND profile_id IS NULL AND removed_at IS NULL DO NOTHING
     RETURNING id
 )
 SELECT id FROM made
 UNION ALL
 SELECT id FROM endpoint
-WHERE account_id = :account_id AND url = :url AND content_type = :content_type AND NOT is_default
+WHERE account_id = :account_id AND md5(url) = md5(:url) AND url = :url AND content_type = :content_type
+  AND NOT is_default AND profile_id IS NULL AND removed_at IS NULL
 LIMIT 1;
 
 -- name: default_endpoint :value
@@ -77,7 +79,7 @@ SELECT id FROM endpoint WHERE account_id = :account_id AND is_default;
 INSERT INTO endpoint (account_id, is_default, url, created_at)
 VALUES (:account_id, true, :url, :now)
 ON CONFLICT (account_id) WHERE is_default
-DO UPDATE SET url = excluded.url, failures = 0, probe_at = NULL, last_error = NULL
+DO UPDATE SET url = excluded.url, failures = 0, probe_at = NULL, last_error = NULL, gone_at = NULL
 RETURNING id;
 
 -- name: read_installation :value

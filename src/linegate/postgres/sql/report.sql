@@ -1,8 +1,9 @@
 -- Stage 4, report: finished messages become delivery reports.
 
 -- name: lease_endpoints :many
--- Take endpoints that have reports due, each for one worker. The endpoints that have any are found by
--- hopping through the index, so the cost does not grow with the reports that wait.
+-- Take endpoints that have reports due, each for one worker; those that work and those in doubt have
+-- places of their own, so that a hundred dead ones cannot keep a healthy one waiting. The endpoints that
+-- have any are found by hopping through the index: the cost does not grow with the reports that wait.
 WITH RECURSIVE present AS (
     (SELECT endpoint_id FROM push WHERE given_up_at IS NULL ORDER BY endpoint_id LIMIT 1)
     UNION ALL
@@ -11,55 +12,110 @@ WITH RECURSIVE present AS (
             ORDER BY push.endpoint_id LIMIT 1)
     FROM present WHERE present.endpoint_id IS NOT NULL
 ),
-free AS (
-    SELECT endpoint.id
+ready AS MATERIALIZED (
+    SELECT endpoint.id, endpoint.turn_at, endpoint.failures = 0 AND endpoint.taken_at IS NOT NULL AS is_steady
     FROM present JOIN endpoint ON endpoint.id = present.endpoint_id
     WHERE (endpoint.leased_until IS NULL OR endpoint.leased_until <= :now)
       AND (endpoint.probe_at IS NULL OR endpoint.probe_at <= :now)
       AND EXISTS (SELECT 1 FROM push
-                  WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id AND push.due_at <= :now)
-    LIMIT :limit
+                  WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
+                    AND COALESCE(push.retry_at, push.due_at) <= :now)
+),
+turns AS MATERIALIZED (
+    SELECT id, is_steady, row_number() OVER (PARTITION BY is_steady ORDER BY turn_at NULLS FIRST, id) AS turn FROM ready
+),
+free AS (
+    SELECT endpoint.id, turns.is_steady
+    FROM turns JOIN endpoint USING (id)
+    WHERE turns.turn <= CASE WHEN turns.is_steady THEN :steady::integer ELSE :doubtful::integer END
+      AND (endpoint.leased_until IS NULL OR endpoint.leased_until <= :now)
+    ORDER BY endpoint.id
     FOR UPDATE OF endpoint SKIP LOCKED
 )
-UPDATE endpoint SET leased_until = :leased_until
-FROM free, account WHERE endpoint.id = free.id AND account.id = endpoint.account_id
-RETURNING endpoint.id, endpoint.account_id, account.name, account.webhook_secret, endpoint.url,
-          endpoint.content_type, endpoint.failures;
+UPDATE endpoint SET leased_until = :leased_until, turn_at = :now
+FROM free
+JOIN endpoint AS own ON own.id = free.id
+JOIN account ON account.id = own.account_id
+LEFT JOIN webhook_profile AS profile ON profile.account_id = own.account_id AND profile.profile_id = own.profile_id
+LEFT JOIN webhook_security AS security ON security.account_id = own.account_id AND security.auth_id = profile.auth_id
+LEFT JOIN webhook_certificate AS certificate
+  ON certificate.account_id = own.account_id AND certificate.certificate_id = profile.certificate_id
+WHERE endpoint.id = free.id
+RETURNING endpoint.id, endpoint.account_id, account.name AS account, account.webhook_secret, endpoint.url,
+          endpoint.content_type, endpoint.failures, free.is_steady, endpoint.removed_at IS NOT NULL AS is_removed,
+          profile.settings, security.type AS security_type, security.credentials, certificate.pem;
 
--- name: keep_endpoint :exec
--- Go on holding an endpoint.
-UPDATE endpoint SET leased_until = :leased_until WHERE id = :id;
+-- name: keep_endpoints :exec
+-- Go on holding endpoints.
+UPDATE endpoint SET leased_until = :leased_until WHERE id = ANY(:ids::bigint[]);
 
 -- name: release_endpoint :exec
 -- Give an endpoint back, with what was learnt of it.
 UPDATE endpoint
-SET leased_until = NULL, failures = :failures, probe_at = :probe_at, last_error = :last_error
+SET leased_until = NULL, failures = :failures, probe_at = :probe_at, last_error = :last_error,
+    taken_at = COALESCE(:taken_at, taken_at), gone_at = CASE WHEN :is_gone THEN COALESCE(gone_at, :now)
+                                                             WHEN :taken_at::timestamptz IS NULL THEN gone_at END
 WHERE id = :id;
 
+-- name: tell_if_due :exec
+-- Wake a pusher if reports came in while an endpoint was being given back: their own call found it taken.
+SELECT pg_notify('linegate_report', '')
+WHERE EXISTS (SELECT 1 FROM push
+              WHERE given_up_at IS NULL AND endpoint_id = :id AND COALESCE(retry_at, due_at) <= :now);
+
 -- name: due_reports :many
--- The oldest reports that wait for one endpoint.
-SELECT push.message_id AS id, push.tries, final.status, final.error, final.sent_at, final.done_at,
-       message.destination, message.client_id, sender.name AS sender, object.bulk_id, bulk.client_id AS bulk_client_id,
-       object.callback_data, object.entity_id, object.application_id, object.campaign
-FROM (SELECT message_id, tries, due_at FROM push
-      WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND due_at <= :now
-      ORDER BY due_at LIMIT :limit) AS push
-JOIN final ON final.message_id = push.message_id
+-- The oldest reports that wait for one endpoint, after those that are in hand already.
+SELECT push.message_id AS id, push.number, push.tries, push.due_at, push.retry_at,
+       COALESCE(push.status, final.status) AS status, COALESCE(push.error, final.error) AS error,
+       COALESCE(push.at, final.sent_at) AS sent_at, COALESCE(push.at, final.done_at) AS done_at,
+       message.destination, message.client_id, COALESCE(push.sender, sender.name) AS sender,
+       sender.price, sender.currency, object.bulk_id,
+       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign
+FROM (SELECT * FROM push
+      WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND COALESCE(retry_at, due_at) <= :now
+        AND (COALESCE(retry_at, due_at), message_id, number)
+          > (:after_at::timestamptz, :after_id::bigint, :after_number::smallint)
+      ORDER BY COALESCE(retry_at, due_at), message_id, number LIMIT :limit) AS push
+LEFT JOIN final ON final.message_id = push.message_id AND push.number = 0
 JOIN message ON message.id = push.message_id
-JOIN message_object AS object ON object.id = final.object_id
+JOIN message_object AS object ON object.id = message.object_id
 JOIN bulk ON bulk.id = object.bulk_id
-JOIN sender ON sender.id = object.sender_id;
+JOIN sender ON sender.id = object.sender_id
+WHERE push.number > 0 OR final.message_id IS NOT NULL
+ORDER BY COALESCE(push.retry_at, push.due_at), push.message_id, push.number;
 
 -- name: reports_taken :exec
 -- The endpoint has them.
-DELETE FROM push WHERE message_id = ANY(:ids::bigint[]);
+WITH taken AS (
+    DELETE FROM push
+    USING unnest(:ids::bigint[], :numbers::smallint[]) AS sent (id, number)
+    WHERE push.message_id = sent.id AND push.number = sent.number
+    RETURNING push.message_id, push.number, push.endpoint_id
+)
+INSERT INTO push_try (message_id, number, endpoint_id, tried_at, code, detail)
+SELECT message_id, number, endpoint_id, :now, :code, '' FROM taken;
 
 -- name: reports_failed :exec
 -- Try these again later, or never again.
-UPDATE push SET tries = failed.tries, due_at = COALESCE(failed.due_at, push.due_at),
-                given_up_at = CASE WHEN failed.due_at IS NULL THEN :now::timestamptz END
-FROM unnest(:ids::bigint[], :tries::smallint[], :due_ats::timestamptz[]) AS failed (id, tries, due_at)
-WHERE push.message_id = failed.id;
+WITH failed AS (
+    UPDATE push
+    SET tries = sent.tries, retry_at = COALESCE(sent.retry_at, push.retry_at),
+        given_up_at = CASE WHEN sent.retry_at IS NULL THEN :now::timestamptz END
+    FROM unnest(:ids::bigint[], :numbers::smallint[], :tries::smallint[], :retry_ats::timestamptz[])
+      AS sent (id, number, tries, retry_at)
+    WHERE push.message_id = sent.id AND push.number = sent.number
+    RETURNING push.message_id, push.number, push.endpoint_id
+)
+INSERT INTO push_try (message_id, number, endpoint_id, tried_at, code, detail)
+SELECT message_id, number, endpoint_id, :now, :code, :detail FROM failed;
+
+-- name: give_up_waiting :exec
+-- What waits for an endpoint and fell due before an instant is given up untried: it has had its time.
+UPDATE push SET given_up_at = :now
+FROM (SELECT message_id, number FROM push
+      WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND COALESCE(retry_at, due_at) <= :before
+      ORDER BY message_id, number LIMIT :limit) AS old
+WHERE push.message_id = old.message_id AND push.number = old.number;
 
 -- name: next_push_at :value
 -- When the next report may be pushed that may not be pushed yet.
@@ -72,40 +128,98 @@ WITH RECURSIVE present AS (
     FROM present WHERE present.endpoint_id IS NOT NULL
 )
 SELECT min(GREATEST(endpoint.probe_at,
-                    (SELECT push.due_at FROM push
-                     WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id ORDER BY push.due_at LIMIT 1)))
+                    (SELECT COALESCE(push.retry_at, push.due_at) FROM push
+                     WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
+                     ORDER BY COALESCE(push.retry_at, push.due_at) LIMIT 1)))
 FROM present JOIN endpoint ON endpoint.id = present.endpoint_id
 WHERE endpoint.leased_until IS NULL OR endpoint.leased_until <= :now;
 
--- name: pull_reports :many
+-- name: insert_interim :exec
+-- Intermediate reports, for messages whose reports go somewhere.
+WITH new_push AS (
+    INSERT INTO push (message_id, number, endpoint_id, due_at, status, error, at, sender)
+    SELECT told.id, told.number, queue.endpoint_id, :now, told.status, told.error, told.at, told.sender
+    FROM unnest(:ids::bigint[], :attempts::smallint[], :numbers::smallint[], :statuses::smallint[],
+                :errors::smallint[], :ats::timestamptz[], :senders::text[])
+      AS told (id, attempt, number, status, error, at, sender)
+    JOIN queue ON queue.id = told.id AND queue.attempt = told.attempt
+    WHERE queue.endpoint_id IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+)
+SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS any_push;
+
+-- name: pull_oldest :many
 -- Hand out an account's oldest final reports, each once: concurrent pulls skip each other's rows.
 WITH oldest AS (
-    SELECT final.message_id, final.object_id
+    SELECT final.message_id
     FROM final
     JOIN message_object AS object ON object.id = final.object_id
     WHERE final.account_id = :account_id AND NOT final.pulled AND final.done_at > :since
-      AND (:message_id::bigint IS NULL OR final.message_id = :message_id)
-      AND (:bulk_id::bigint IS NULL OR object.bulk_id = :bulk_id)
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaign::text IS NULL OR object.campaign = :campaign)
     ORDER BY final.done_at
     LIMIT :limit
     FOR UPDATE OF final SKIP LOCKED
-),
-handed_out AS (
-    UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
-    RETURNING final.message_id, final.object_id, final.status, final.error, final.sent_at, final.done_at
 )
-SELECT handed_out.message_id AS id, handed_out.status, handed_out.error, handed_out.sent_at, handed_out.done_at,
-       message.destination, message.client_id, sender.name AS sender, object.bulk_id, bulk.client_id AS bulk_client_id,
-       object.callback_data, object.entity_id, object.application_id, object.campaign
-FROM handed_out
-JOIN message ON message.id = handed_out.message_id
-JOIN message_object AS object ON object.id = handed_out.object_id
+UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
+RETURNING final.message_id AS id;
+
+-- name: find_objects :many
+-- The message objects that a filter leads to. The caller fills one of the arrays, so that each arm is
+-- its own index or nothing, whatever the statistics say.
+(SELECT id FROM message_object WHERE bulk_id = ANY(:bulk_ids::bigint[]) AND account_id = :account_id LIMIT :limit)
+UNION ALL
+(SELECT id FROM message_object WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
+UNION ALL
+(SELECT id FROM message_object WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
+UNION ALL
+(SELECT id FROM message_object WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[])
+ LIMIT :limit);
+
+-- name: pull_objects :many
+-- The same for what has ended of some message objects.
+WITH oldest AS (
+    SELECT final.message_id
+    FROM unnest(:object_ids::bigint[]) AS wanted (id)
+    JOIN message_object AS object ON object.id = wanted.id
+    JOIN final ON final.object_id = wanted.id
+    WHERE object.account_id = :account_id AND NOT final.pulled AND final.done_at > :since
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaign::text IS NULL OR object.campaign = :campaign)
+    ORDER BY final.done_at
+    LIMIT :limit
+    FOR UPDATE OF final SKIP LOCKED
+)
+UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
+RETURNING final.message_id AS id;
+
+-- name: pull_message :many
+-- The same for one message.
+UPDATE final SET pulled = true
+FROM message_object AS object
+WHERE final.message_id = :message_id AND final.account_id = :account_id
+  AND NOT final.pulled AND final.done_at > :since AND object.id = final.object_id
+  AND (:bulk_id::bigint IS NULL OR object.bulk_id = :bulk_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaign::text IS NULL OR object.campaign = :campaign)
+RETURNING final.message_id AS id;
+
+-- name: load_finished :many
+-- Final reports of messages by id, as they are pulled and logged.
+SELECT final.message_id AS id, final.status, final.error, final.sent_at, final.done_at, message.destination,
+       message.client_id, sender.name AS sender, sender.price, sender.currency, object.bulk_id,
+       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign
+FROM unnest(:ids::bigint[]) AS wanted (id)
+JOIN final ON final.message_id = wanted.id
+JOIN message ON message.id = wanted.id
+JOIN message_object AS object ON object.id = final.object_id
 JOIN bulk ON bulk.id = object.bulk_id
 JOIN sender ON sender.id = object.sender_id
-ORDER BY handed_out.done_at, handed_out.message_id;
+ORDER BY final.done_at, final.message_id;
 
 -- name: find_client_id :value
 -- The message or bulk behind an id that the client chose.

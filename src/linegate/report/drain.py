@@ -1,0 +1,269 @@
+"""One endpoint's turn: its due reports go out, several posts at once, until none is left.
+
+The endpoint is leased, so no report needs a claim of its own. The turn starts with one post at a
+time and opens up while the endpoint takes them, so that one in doubt is asked with one post only.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from linegate.clock import Clock
+from linegate.domain.retry import PUSHED_FOR, probe_delay, push_delay
+from linegate.metrics import Metrics
+from linegate.postgres.pool import Pool
+from linegate.postgres.reporting import (
+    DueReport,
+    Endpoint,
+    Failed,
+    due_reports,
+    give_up_waiting,
+    release_endpoint,
+    reports_failed,
+    reports_taken,
+    tell_if_due,
+)
+from linegate.report.batches import batches_of, delivery_id
+from linegate.report.bodies import encode_reports
+from linegate.report.target import Target, Targets
+from linegate.webhook.client import PushKind, PushOutcome, WebhookClient
+from linegate.webhook.oauth import TokenRefused, Tokens
+from linegate.webhook.security import OAuth
+
+__all__ = ["Drain", "Posting"]
+
+_log = structlog.get_logger()
+_TURN = timedelta(seconds=30)  # then the endpoint is given back, for another process to take
+_ROUNDS = 3  # failed rounds in a row, from which on an endpoint is only probed
+_GONE_FOR = timedelta(hours=24)  # after a 410
+_READ_AT_ONCE = 2000
+_GIVEN_UP_AT_ONCE = 5000
+_START = (datetime(1970, 1, 1, tzinfo=UTC), 0, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What every turn of a process shares; extra: places beyond each endpoint's first post."""
+
+    pool: Pool
+    clock: Clock
+    client: WebhookClient
+    targets: Targets
+    tokens: Tokens
+    metrics: Metrics
+    extra: asyncio.Semaphore
+    stopping: asyncio.Event
+
+
+class Drain:
+    """The turn of one leased endpoint."""
+
+    def __init__(self, endpoint: Endpoint, posting: Posting) -> None:
+        """Start with what is known of the endpoint and nothing in hand."""
+        self.endpoint = endpoint
+        self._with = posting
+        self._failures = endpoint.failures
+        self._failed_at: datetime | None = None
+        self._taken_at: datetime | None = None
+        self._probe_at: datetime | None = None
+        self._error: str | None = None
+        self._is_gone = False
+        self._window = 1
+        self._next_post_at: datetime | None = None
+        self._waiting: deque[list[DueReport]] = deque()
+        self._posts: set[asyncio.Task[None]] = set()
+        self._after = _START
+
+    async def run(self) -> None:
+        """Push until nothing is due, the endpoint fails or its turn is over; then give it back."""
+        try:
+            target = self._with.targets.of(self.endpoint)
+        except ValueError as error:
+            await self._refuse(str(error))
+            return
+        if self.endpoint.is_removed:
+            await self._give_up(self._with.clock.now())
+            await self._release()
+            return
+        try:
+            await self._push(target)
+        finally:
+            for post in self._posts:
+                post.cancel()
+        await self._clear_old()
+        await self._release()
+
+    async def _push(self, target: Target) -> None:
+        until = self._with.clock.now() + _TURN
+        while self._goes_on() and self._with.clock.now() < until:
+            if not self._waiting and not await self._read(target) and not self._posts:
+                break
+            while self._waiting and len(self._posts) < self._window and self._goes_on():
+                if self._posts and self._with.extra.locked():
+                    break
+                await self._pace(target)
+                batch = self._waiting.popleft()
+                self._posts.add(asyncio.create_task(self._post(target, batch, bool(self._posts))))
+            await self._wait(target)
+        while self._posts:
+            await self._wait(target)
+
+    def _goes_on(self) -> bool:
+        return self._probe_at is None and not self._with.stopping.is_set()
+
+    async def _read(self, target: Target) -> bool:
+        """Read on; from the start again once nothing is in hand: what is new may stand before."""
+        limit = min(_READ_AT_ONCE, target.bucket * self._window)
+        while True:
+            async with self._with.pool.acquire() as conn:
+                due = await due_reports(
+                    conn,
+                    self.endpoint.id,
+                    after=self._after,
+                    limit=limit,
+                    now=self._with.clock.now(),
+                )
+            if due:
+                self._after = due[-1].place
+                self._waiting.extend(batches_of(due, target.bucket))
+                return True
+            if self._posts or self._after == _START:
+                return False
+            self._after = _START
+
+    async def _pace(self, target: Target) -> None:
+        if target.pause is None:
+            return
+        now = self._with.clock.now()
+        at = max(self._next_post_at or now, now)
+        self._next_post_at = at + target.pause
+        if at > now:
+            await self._with.clock.sleep_until(at)
+
+    async def _wait(self, target: Target) -> None:
+        """Return when a post has ended; raise what ended it, if that was no answer."""
+        if not self._posts:
+            return
+        done, self._posts = await asyncio.wait(self._posts, return_when=asyncio.FIRST_COMPLETED)
+        for post in done:
+            post.result()
+        self._window = min(self._window, target.window)
+
+    async def _post(self, target: Target, batch: list[DueReport], is_extra: bool) -> None:
+        if not is_extra:
+            await self._post_once(target, batch)
+            return
+        async with self._with.extra:
+            await self._post_once(target, batch)
+
+    async def _post_once(self, target: Target, batch: list[DueReport]) -> None:
+        started = self._with.clock.now()
+        outcome = await self._call(target, batch, started)
+        now = self._with.clock.now()
+        keys = [(report.message.id, report.number) for report in batch]
+        async with self._with.pool.acquire() as conn:
+            if outcome.kind is PushKind.TAKEN:
+                await reports_taken(conn, keys, code=outcome.code, now=now)
+            else:
+                rows = [_failed(report, outcome, now) for report in batch]
+                await reports_failed(conn, rows, code=outcome.code, detail=outcome.detail, now=now)
+        self._learn(outcome, started, now)
+        self._with.metrics.pushed.labels(outcome.kind.value).inc(len(batch))
+        _log.info(
+            "reports.pushed",
+            endpoint=target.id,
+            reports=len(batch),
+            outcome=outcome.kind.value,
+            code=outcome.code,
+            detail=outcome.detail,
+            duration_ms=round((now - started).total_seconds() * 1000),
+        )
+
+    async def _call(self, target: Target, batch: list[DueReport], now: datetime) -> PushOutcome:
+        token = await target.token(self._with.tokens)
+        if isinstance(token, TokenRefused):
+            return PushOutcome(PushKind.FAILED, detail=token.reason)
+        body = encode_reports([report.message for report in batch], target.content_type)
+        headers = target.headers_for(body, delivery_id=delivery_id(batch), token=token, now=now)
+        outcome = await self._with.client.post(
+            target.url,
+            body=body,
+            content_type=target.content_type,
+            headers=headers,
+            options=target.options,
+        )
+        if outcome.code == 401 and token is not None and isinstance(target.security, OAuth):
+            self._with.tokens.forget(target.security, token)
+        return outcome
+
+    def _learn(self, outcome: PushOutcome, started: datetime, now: datetime) -> None:
+        if outcome.kind is PushKind.TAKEN:
+            self._failures, self._error, self._taken_at = 0, None, now
+            self._window *= 2
+            return
+        self._error = outcome.detail
+        self._window = 1
+        if self._failed_at is None or started >= self._failed_at:  # posts side by side: one round
+            self._failures += 1
+        self._failed_at = now
+        if outcome.kind is PushKind.GONE:
+            self._is_gone, self._probe_at = True, now + _GONE_FOR
+        elif self._failures >= _ROUNDS or outcome.retry_after is not None:
+            rest = probe_delay(self._failures - _ROUNDS)
+            self._probe_at = now + max(rest, outcome.retry_after or rest)
+
+    async def _clear_old(self) -> None:
+        """An endpoint that is gone, or has failed for as long as we try, keeps nothing waiting."""
+        now = self._with.clock.now()
+        if self._is_gone:
+            await self._give_up(now)
+        elif self._failures >= _ROUNDS:
+            await self._give_up(now - PUSHED_FOR - timedelta(minutes=1))
+
+    async def _give_up(self, before: datetime) -> None:
+        count = _GIVEN_UP_AT_ONCE
+        while count == _GIVEN_UP_AT_ONCE:
+            async with self._with.pool.acquire() as conn:
+                count = await give_up_waiting(
+                    conn,
+                    self.endpoint.id,
+                    before=before,
+                    limit=_GIVEN_UP_AT_ONCE,
+                    now=self._with.clock.now(),
+                )
+            self._with.metrics.pushed.labels("given_up").inc(count)
+
+    async def _refuse(self, reason: str) -> None:
+        self._failures, self._error = self._failures + 1, reason
+        self._probe_at = self._with.clock.now() + probe_delay(self._failures)
+        await self._clear_old()
+        await self._release()
+
+    async def _release(self) -> None:
+        async with self._with.pool.acquire() as conn:
+            await release_endpoint(
+                conn,
+                self.endpoint.id,
+                failures=self._failures,
+                probe_at=self._probe_at,
+                last_error=self._error,
+                taken_at=self._taken_at,
+                is_gone=self._is_gone,
+                now=self._with.clock.now(),
+            )
+            if self._probe_at is None:
+                await tell_if_due(conn, self.endpoint.id, now=self._with.clock.now())
+
+
+def _failed(report: DueReport, outcome: PushOutcome, now: datetime) -> Failed:
+    tries = report.tries + 1
+    delay = None
+    if outcome.kind is not PushKind.GONE:
+        delay = push_delay(tries, now - report.due_at)
+    if delay is not None and outcome.retry_after is not None:
+        delay = max(delay, outcome.retry_after)
+    retry_at = None if delay is None else now + delay
+    return Failed(report.message.id, report.number, tries, retry_at)

@@ -55,11 +55,13 @@ class Scene:
         names = list(client_ids or [None] * count)
         async with self.pool.acquire() as conn, conn.transaction():
             await conn.execute(
-                "INSERT INTO bulk (id, account_id, accepted_at, messages) VALUES ($1, $2, $3, $4)",
+                "INSERT INTO bulk (id, account_id, accepted_at, messages, last_id)"
+                " VALUES ($1, $2, $3, $4, $5)",
                 bulk,
                 self.account_id,
                 now,
                 count,
+                ids[-1],
             )
             await conn.execute(
                 "INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated,"

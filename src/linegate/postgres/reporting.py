@@ -17,8 +17,8 @@ __all__ = [
     "Interim",
     "PullFilter",
     "due_reports",
+    "find_bulks",
     "find_client_id",
-    "find_objects",
     "finished",
     "give_up_waiting",
     "insert_interim",
@@ -26,8 +26,8 @@ __all__ = [
     "lease_endpoints",
     "load_finished",
     "next_push_at",
+    "pull_bulks",
     "pull_message",
-    "pull_objects",
     "pull_oldest",
     "release_endpoint",
     "reports_failed",
@@ -257,20 +257,20 @@ async def pull_oldest(
     return [row["id"] for row in rows]
 
 
-async def pull_objects(
+async def pull_bulks(
     conn: Connection,
     account_id: int,
     asked: PullFilter,
-    object_ids: Sequence[int],
+    bulk_ids: Sequence[int],
     *,
     limit: int,
     since: datetime,
 ) -> list[int]:
-    """The same among what has ended of some message objects."""
-    rows = await bundled().pull_objects.many(
+    """The same among what has ended of some bulks."""
+    rows = await bundled().pull_bulks.many(
         conn,
         account_id=account_id,
-        object_ids=object_ids,
+        bulk_ids=bulk_ids,
         entity_id=asked.entity_id,
         application_id=asked.application_id,
         campaign=asked.campaign,
@@ -297,27 +297,25 @@ async def pull_message(
     return [row["id"] for row in rows]
 
 
-async def find_objects(
+async def find_bulks(
     conn: Connection,
     account_id: int,
     *,
-    bulk_ids: Sequence[int] = (),
     campaigns: Sequence[str] = (),
     entity_ids: Sequence[str] = (),
     application_ids: Sequence[str] = (),
     limit: int,
 ) -> list[int]:
-    """Message objects by the one filter that is given, at most `limit`."""
-    rows = await bundled().find_objects.many(
+    """Bulks by the one filter that is given, of at most `limit` message objects."""
+    rows = await bundled().find_bulks.many(
         conn,
         account_id=account_id,
-        bulk_ids=bulk_ids,
         campaigns=campaigns,
         entity_ids=entity_ids,
         application_ids=application_ids,
         limit=limit,
     )
-    return [row["id"] for row in rows]
+    return [row["bulk_id"] for row in rows]
 
 
 async def load_finished(conn: Connection, ids: Sequence[int]) -> list[FinishedMessage]:

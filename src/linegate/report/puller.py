@@ -9,19 +9,18 @@ from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import (
     PullFilter,
+    find_bulks,
     find_client_id,
-    find_objects,
     load_finished,
+    pull_bulks,
     pull_message,
-    pull_objects,
     pull_oldest,
 )
 
 __all__ = ["Puller"]
 
 _REACH = timedelta(hours=48)
-_MANY = 2000  # message objects: from here on the account's oldest reports are looked through
-_OBJECTS_OF_BULK = 100_000  # more than a request can have
+_MANY = 2000  # bulks: from here on the account's oldest reports are looked through
 _NOBODY = -1  # an id that no message has: the filter matches nothing
 
 
@@ -78,26 +77,23 @@ async def _take(
     """Take by the way in that touches the fewest rows; gives the messages."""
     if asked.message_id is not None:
         return await pull_message(conn, account_id, asked, since=since)
-    objects = await _objects(conn, account_id, asked)
-    if objects is None:
+    bulks = await _bulks(conn, account_id, asked)
+    if bulks is None:
         return await pull_oldest(conn, account_id, asked, limit=limit, since=since)
-    return await pull_objects(conn, account_id, asked, objects, limit=limit, since=since)
+    return await pull_bulks(conn, account_id, asked, bulks, limit=limit, since=since)
 
 
-async def _objects(conn: Connection, account_id: int, asked: PullFilter) -> list[int] | None:
-    """The message objects a filter leads to; None where it names none, or too many to look at."""
-    found: list[int] = []
+async def _bulks(conn: Connection, account_id: int, asked: PullFilter) -> list[int] | None:
+    """The bulks a filter leads to; None where it names none, or too many to look at."""
     if asked.bulk_id is not None:
-        return await find_objects(
-            conn, account_id, bulk_ids=[asked.bulk_id], limit=_OBJECTS_OF_BULK
-        )
+        return [asked.bulk_id]
     if asked.campaign is not None:
-        found = await find_objects(conn, account_id, campaigns=[asked.campaign], limit=_MANY)
+        found = await find_bulks(conn, account_id, campaigns=[asked.campaign], limit=_MANY)
     elif asked.entity_id is not None:
-        found = await find_objects(conn, account_id, entity_ids=[asked.entity_id], limit=_MANY)
+        found = await find_bulks(conn, account_id, entity_ids=[asked.entity_id], limit=_MANY)
     elif asked.application_id is not None:
         named = [asked.application_id]
-        found = await find_objects(conn, account_id, application_ids=named, limit=_MANY)
+        found = await find_bulks(conn, account_id, application_ids=named, limit=_MANY)
     else:
         return None
     return found if len(found) < _MANY else None

@@ -106,10 +106,9 @@ ALTER TABLE sender
 
 -- One range for each status, newest first: serves every time range, status and cursor.
 CREATE INDEX final_log ON final (account_id, status, sent_at DESC, message_id DESC);
--- What ended of one message object: the way in for bulk, campaign, entity, application.
-CREATE INDEX final_object ON final (object_id, sent_at DESC);
 CREATE INDEX message_destination ON message (destination, id);
-CREATE INDEX message_object_bulk ON message_object (bulk_id);
+-- Ways in for campaign, entity and application: to message objects, from there to their bulks, and by
+-- the bulk's range of ids to what has ended. (A bulk needs no index: its ids are a range.)
 CREATE INDEX message_object_campaign ON message_object (account_id, campaign, id) WHERE campaign IS NOT NULL;
 CREATE INDEX message_object_entity ON message_object (account_id, entity_id, id) WHERE entity_id IS NOT NULL;
 CREATE INDEX message_object_application ON message_object (account_id, application_id, id)

@@ -166,26 +166,29 @@ WITH oldest AS (
 UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
 RETURNING final.message_id AS id;
 
--- name: find_objects :many
--- The message objects that a filter leads to. The caller fills one of the arrays, so that each arm is
--- its own index or nothing, whatever the statistics say.
-(SELECT id FROM message_object WHERE bulk_id = ANY(:bulk_ids::bigint[]) AND account_id = :account_id LIMIT :limit)
-UNION ALL
-(SELECT id FROM message_object WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
-UNION ALL
-(SELECT id FROM message_object WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
-UNION ALL
-(SELECT id FROM message_object WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[])
- LIMIT :limit);
+-- name: find_bulks :many
+-- The bulks that a filter leads to. The caller fills one of the arrays, so that each arm is its own
+-- index or nothing, whatever the statistics say.
+SELECT DISTINCT bulk_id FROM (
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
+    UNION ALL
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
+    UNION ALL
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
+) AS found;
 
--- name: pull_objects :many
--- The same for what has ended of some message objects.
+-- name: pull_bulks :many
+-- The same for what has ended of some bulks: their messages are a range of ids.
 WITH oldest AS (
     SELECT final.message_id
-    FROM unnest(:object_ids::bigint[]) AS wanted (id)
-    JOIN message_object AS object ON object.id = wanted.id
-    JOIN final ON final.object_id = wanted.id
-    WHERE object.account_id = :account_id AND NOT final.pulled AND final.done_at > :since
+    FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
+    JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
+    JOIN final ON final.message_id > bulk.id AND final.message_id <= bulk.last_id
+    JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
+    WHERE NOT final.pulled AND final.done_at > :since
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaign::text IS NULL OR object.campaign = :campaign)

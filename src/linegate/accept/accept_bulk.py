@@ -18,7 +18,7 @@ from linegate.postgres.bulks import claim_client_ids, insert_accepted, insert_wa
 from linegate.postgres.idempotency import Asked
 from linegate.postgres.pool import Connection, Pool, transaction
 
-__all__ = ["Acceptor"]
+__all__ = ["Accepted", "Acceptor", "BulkIdTaken"]
 
 Result = Accepted | BulkIdTaken | Repeated | KeyReused
 
@@ -54,17 +54,19 @@ class Acceptor:
         """What a request with this Idempotency-Key was answered before; None if none was."""
         return await first_answer(self._pool, asked, body_digest, now)
 
-    async def accept(self, bulk: Bulk, once: Once | None = None) -> Result:
+    async def accept(self, bulk: Bulk) -> Accepted | BulkIdTaken:
         """Take a bulk. When this returns, it is on disk.
 
-        once: its Idempotency-Key: a repeat gets the first answer, or is refused.
         Raises: Overloaded when too many requests wait for the database; what the database raises.
         """
-        size = bulk.messages
-        tracks = [_zones_of(part) for part in bulk.objects] if bulk.waits else None
-        needed = 1 + len(bulk.objects) + size + sum(map(len, tracks or ()))
-        ids = self._ids.block(needed, bulk.accepted_at)
-        numbered = Numbered(bulk, ids, size, tracks, once)
+        result = await self._group.submit(self._numbered(bulk, None))
+        if isinstance(result, Accepted | BulkIdTaken):
+            return result
+        raise TypeError("only a request with a key can be a repeat")
+
+    async def accept_once(self, bulk: Bulk, once: Once) -> Result:
+        """As `accept`, for a request with a key: a repeat gets the first answer, or is refused."""
+        numbered = self._numbered(bulk, once)
         while isinstance(result := await self._group.submit(numbered), _Again):
             pass
         return result
@@ -72,6 +74,12 @@ class Acceptor:
     async def aclose(self) -> None:
         """Write what waits, then stop."""
         await self._group.aclose()
+
+    def _numbered(self, bulk: Bulk, once: Once | None) -> Numbered:
+        size = bulk.messages
+        tracks = [_zones_of(part) for part in bulk.objects] if bulk.waits else None
+        needed = 1 + len(bulk.objects) + size + sum(map(len, tracks or ()))
+        return Numbered(bulk, self._ids.block(needed, bulk.accepted_at), size, tracks, once)
 
     async def _flush(self, group: Sequence[Numbered]) -> Sequence[Result | _Again]:
         if any(each.once is not None for each in group):

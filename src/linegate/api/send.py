@@ -64,28 +64,31 @@ class Send:
         caller = await authorise(request, self._directory, SEND, now)
         body = await read_body(request, self._body_limit)
         key = read_key(request, caller.account_id)
-        digest = sha256(body).digest() if key is not None else b""
-        if key is not None:
-            before = await self._acceptor.answered(key, digest, now)
-            if before is not None:
-                return _again(before)
+        if key is None:
+            bulk = await self._read(body, caller, now)
+            return self._taken(bulk, await self._acceptor.accept(bulk))
+        digest = sha256(body).digest()
+        before = await self._acceptor.answered(key, digest, now)
+        if before is not None:
+            return _again(before)
         bulk = await self._read(body, caller, now)
-        once = Once(key, digest, partial(_answer, bulk)) if key is not None else None
-        accepted = await self._acceptor.accept(bulk, once)
+        once = Once(key, digest, partial(_answer, bulk))
+        accepted = await self._acceptor.accept_once(bulk, once)
         if isinstance(accepted, Repeated | KeyReused):
             return _again(accepted)
+        return self._taken(bulk, accepted)
+
+    def _taken(self, bulk: Bulk, accepted: Accepted | BulkIdTaken) -> Response:
+        """The answer to a request that was new."""
         if isinstance(accepted, BulkIdTaken):
             reason = "was used before: a bulkId names one request of the account"
             raise Refused(400, [Violation("options.schedule.bulkId", reason)])
-        self._count(bulk, accepted)
-        return Response(_answer(bulk, accepted), media_type="application/json")
-
-    def _count(self, bulk: Bulk, accepted: Accepted) -> None:
         rejected = sum(len(part.rejections) for part in bulk.objects)
         self._metrics.accepted.labels("rejected").inc(rejected + len(accepted.duplicates))
         self._metrics.accepted.labels("accepted").inc(
             len(accepted.message_ids) - rejected - len(accepted.duplicates)
         )
+        return Response(_answer(bulk, accepted), media_type="application/json")
 
     async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
         """The bulk, or everything that is wrong with the request."""

@@ -1,1 +1,1 @@
-"""Adapter: the SMS routes a failover goes out by."""
+"""Adapters to SMS providers: SMPP, Infobip and Twilio, each behind `domain.transport.Transport`."""

@@ -88,13 +88,17 @@ async def _nowhere(receipts: list[Receipt]) -> bool:
     return True
 
 
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - a transport rings no bell
+            await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def _running(transport: Transport) -> AsyncIterator[Transport]:
     task = asyncio.create_task(transport.run())
     try:
-        async with asyncio.timeout(5):
-            while not transport.is_up:  # noqa: ASYNC110 - a transport rings no bell
-                await asyncio.sleep(0.01)
+        await _until(lambda: transport.is_up)
         yield transport
     finally:
         task.cancel()
@@ -151,7 +155,7 @@ async def test_a_submission_without_an_answer_is_unknown(world: World) -> None:
 async def test_a_submission_that_never_left_is_unsent(world: World) -> None:
     transport = world.dead()
     task = asyncio.create_task(transport.run())
-    await asyncio.sleep(0.05)
+    await _until(lambda: transport.is_up or "cannot connect" in transport.trouble)
     submitted = await transport.submit(_sms(0))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -77,26 +77,41 @@ def simulate(
     rate_limit: Annotated[
         float, typer.Option(min=0, help="Requests a second to one channel; 0: no limit.")
     ] = 2000.0,
+    smpp_port: Annotated[
+        int, typer.Option(help="Port of the simulated SMSC; 0: any free one; -1: none.")
+    ] = 0,
     until_eof: Annotated[bool, _UNTIL_EOF] = False,
     descriptor: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
+    smpp_descriptor: Annotated[int | None, typer.Option("--smpp-fd", hidden=True)] = None,
 ) -> None:
-    """Run the simulated LINE Platform alone. docs/reference/sandbox.md says what it does."""
+    """Run the simulated LINE and SMSC alone. docs/reference/sandbox.md says what they do."""
     from linegate.cli.lone_worker import until_stdin_closes  # noqa: PLC0415
     from linegate.simulator.app import running  # noqa: PLC0415
     from linegate.simulator.settings import SimulatorSettings  # noqa: PLC0415
 
-    settings = SimulatorSettings(rate_limit=rate_limit, events_per_call=events_per_call)
-
     async def work() -> None:
+        smpp = _smpp_socket(host, smpp_port, smpp_descriptor)
+        settings = SimulatorSettings(
+            rate_limit=rate_limit, events_per_call=events_per_call, smpp=smpp
+        )
         listening = socket.socket(fileno=descriptor) if descriptor is not None else None
         async with running(settings, host=host, port=port, listening=listening) as simulator:
             if not until_eof:
                 url = simulator.url
                 print(f"simulated LINE on {url}; fates: {url}/simulator/fates", flush=True)
+                if smpp is not None:
+                    where = f"smpp://user:pass@{host}:{smpp.getsockname()[1]}"
+                    print(f"simulated SMSC on {where}; phones: {url}/simulator/sms", flush=True)
             await asyncio.get_running_loop().create_future()
 
     with contextlib.suppress(asyncio.CancelledError):
         _guarded(lambda: run(until_stdin_closes(work()) if until_eof else work()))
+
+
+def _smpp_socket(host: str, port: int, descriptor: int | None) -> socket.socket | None:
+    if descriptor is not None:
+        return socket.socket(fileno=descriptor)
+    return None if port < 0 else socket.create_server((host, port))
 
 
 def _start_logs(settings: Settings) -> None:

@@ -26,6 +26,8 @@ from linegate.simulator.numbers import shared_table
 from linegate.simulator.oauth import OAuth
 from linegate.simulator.replies import line_error, local_only
 from linegate.simulator.settings import SimulatorSettings
+from linegate.simulator.sms_view import SmsView
+from linegate.simulator.smsc import Smsc, SmscSettings
 from linegate.simulator.subscriber import Subscriber
 
 __all__ = ["RunningSimulator", "Simulator", "create_app", "run", "running", "serve"]
@@ -40,6 +42,8 @@ class Simulator:
         self.channels = Channels(settings)
         self.platform = LinePlatform(self.channels)
         self.subscriber = Subscriber()
+        self.smsc = Smsc(SmscSettings(delay_factor=settings.delay_factor, wall=settings.wall))
+        self._smpp = settings.smpp
         self._slow = Starlette(
             routes=self._routes(settings),
             lifespan=self._lifespan,
@@ -66,6 +70,7 @@ class Simulator:
             *Admin(self.platform).routes(),
             *OAuth(self.platform).routes(),
             *LineAccount(self.platform).routes(),
+            *SmsView(self.smsc).routes(anywhere=anywhere),
             Route("/subscriber", local_only(subscriber.show, anywhere), methods=["GET"]),
             Route("/subscriber", local_only(subscriber.set, anywhere), methods=["PUT"]),
             Route("/subscriber", local_only(subscriber.clear, anywhere), methods=["DELETE"]),
@@ -82,7 +87,10 @@ class Simulator:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         # Built here rather than at the first push, which would keep that one waiting.
         await asyncio.to_thread(shared_table)
+        if self._smpp is not None:
+            await self.smsc.start(listening=self._smpp)
         yield
+        await self.smsc.close()
         await self.channels.close()
 
 

@@ -1,5 +1,6 @@
 """What the simulator is told when it starts. Everything has a default that suits a first try."""
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class SimulatorSettings:
     counts_at_once:  show today's counts as ready; LINE shows them the day after.
     remembered_messages, remembered_arrivals, remembered_pairs: bounds of what is kept in
                      memory: messages shown, arrival times and duplicates looked for.
+    smpp:            a socket that listens for the simulated SMSC; None: there is no SMSC.
     admin_from_anywhere: answer `/simulator` and `GET /subscriber` beyond loopback as well.
     wall:            seconds since 1970; ticks: a clock that only goes forward.
     """
@@ -59,6 +61,7 @@ class SimulatorSettings:
     remembered_messages: int = 1_000
     remembered_arrivals: int = 100_000
     remembered_pairs: int = 500_000
+    smpp: socket.socket | None = None
     admin_from_anywhere: bool = False
     wall: Callable[[], float] = field(default=time.time, repr=False)
     ticks: Callable[[], float] = field(default=time.monotonic, repr=False)

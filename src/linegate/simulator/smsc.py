@@ -6,6 +6,7 @@ are hexadecimal in answers and decimal in receipts, which is the harder of the u
 
 import asyncio
 import contextlib
+import socket
 import struct
 import time
 from collections import Counter
@@ -61,9 +62,20 @@ class Smsc:
         self._somebody_bound = asyncio.Event()
         self._server: asyncio.Server | None = None
 
-    async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; gives the port. Raises: OSError if it is taken."""
-        self.adopt(await asyncio.start_server(self.serve, host, port))
+    async def start(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        listening: socket.socket | None = None,
+    ) -> int:
+        """Listen, on a socket that listens already or a new one; gives the port.
+
+        Raises: OSError if it is taken.
+        """
+        if listening is None:
+            listening = socket.create_server((host, port))
+        self.adopt(await asyncio.start_server(self.serve, sock=listening))
         assert self._server is not None
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound

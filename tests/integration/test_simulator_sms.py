@@ -1,0 +1,51 @@
+"""The simulated SMSC over HTTP: its phones and its switch."""
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import aiohttp
+
+from linegate.clock import SystemClock
+from linegate.domain.outcome import OutcomeKind
+from linegate.domain.transport import Receipt, Submission
+from linegate.simulator.app import running
+from linegate.simulator.settings import SimulatorSettings
+from linegate.sms.smpp.transport import SmppOptions, SmppTransport
+
+
+async def _kept(receipts: list[Receipt]) -> bool:
+    return True
+
+
+async def _bound(transport: SmppTransport) -> None:
+    async with asyncio.timeout(10):
+        while not transport.is_up:  # noqa: ASYNC110 - a transport rings no bell
+            await asyncio.sleep(0.01)
+
+
+async def test_phones_are_shown_and_the_switch_ends_connections() -> None:
+    smpp = socket.create_server(("127.0.0.1", 0))
+    options = SmppOptions("127.0.0.1", smpp.getsockname()[1], "any", "one")
+    sms = Submission(1, "Shop", "819010000001", "สวัสดี 🎉", timedelta(hours=1))
+    async with (
+        running(SimulatorSettings(smpp=smpp)) as simulator,
+        aiohttp.ClientSession(simulator.url) as http,
+    ):
+        transport = SmppTransport(options, SystemClock(), _kept)
+        task = asyncio.create_task(transport.run())
+        await _bound(transport)
+        await transport.submit(sms)
+        async with http.get("/simulator/sms", params={"to": "+819010000001"}) as answer:
+            (shown,) = (await answer.json())["messages"]
+        assert (shown["to"], shown["from"], shown["text"]) == ("+819010000001", "Shop", sms.text)
+        async with http.put("/simulator/sms/fate", json={"all": "nonsense"}) as answer:
+            assert answer.status == 400
+        async with http.put("/simulator/sms/fate", json={"all": "closed"}) as answer:
+            assert answer.status == 200
+        submitted = await transport.submit(sms)
+        assert submitted.outcome.kind is OutcomeKind.UNKNOWN
+        async with http.get("/simulator/sms/fates") as answer:
+            assert len((await answer.json())["fates"]) == 10
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -237,6 +237,8 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 * 1024,

@@ -1,5 +1,6 @@
 """Rows of the database, remembered for a moment."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
@@ -26,13 +27,18 @@ class Memory(Generic[K, V]):
         self._load = load
         self._life = life
         self._kept: OrderedDict[K, tuple[V, datetime]] = OrderedDict()
+        self._loading: dict[K, asyncio.Future[V | None]] = {}
 
     async def get(self, key: K, now: datetime) -> V | None:
         """The value, loaded if it is not remembered or was for too long."""
         kept = self._kept.get(key)
         if kept is not None and (self._life is None or abs(now - kept[1]) < self._life):
             return kept[0]
-        value = await self._load(key)
+        loading = self._loading.get(key)
+        if loading is None:  # one asks, and those who come meanwhile get the same answer
+            loading = self._loading[key] = asyncio.ensure_future(self._load(key))
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        value = await asyncio.shield(loading)
         if value is None:
             self._kept.pop(key, None)
             return None

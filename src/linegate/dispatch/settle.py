@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from linegate.domain.decide import ENROUTE, Finish, State, Step, TryAgain, Unfinished, WaitForEvent
-from linegate.postgres.dispatching import Tried, finish, insert_attempts, move, wake_runs
+from linegate.postgres.dispatching import Tried, finish, move, wake_runs
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import Interim, insert_interim
 
@@ -32,34 +32,45 @@ async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
     Moves and ends go in transactions of their own, each in ascending order of ids: with both in
     one, a transaction of delivery events could hold one message and wait for another in a circle.
     """
-    moved = [each for each in decided if not isinstance(each.step, Finish)]
     ended = [each for each in decided if isinstance(each.step, Finish)]
+    moved = [each for each in decided if not isinstance(each.step, Finish)]
+    back = [each for each in moved if isinstance(each.step, TryAgain)]
     written = 0
-    for part in (moved, ended):
-        if part:
-            async with transaction(pool) as conn:
-                await insert_attempts(conn, [each.tried for each in part if each.tried])
-                steps = [(each.message, each.step) for each in part]
-                written += await write_steps(conn, steps, now)
-                await _wake(conn, part)
-                told = [report for each in part if (report := _interim(each)) is not None]
-                if told:
-                    await insert_interim(conn, told, now=now)
+    told = [report for each in moved if (report := _interim(each)) is not None]
+    if moved and not back and not told:  # nearly always: a statement is a transaction by itself
+        async with pool.acquire() as conn:
+            written += await _write(conn, moved, now)
+    elif moved:
+        async with transaction(pool) as conn:
+            written += await _write(conn, moved, now)
+            if back:
+                await _wake(conn, back)
+            if told:
+                await insert_interim(conn, told, now=now)
+    if ended:
+        async with pool.acquire() as conn:
+            written += await _write(conn, ended, now)
     return written
+
+
+async def _write(conn: Connection, decided: Sequence[Decided], now: datetime) -> int:
+    tried = [each.tried for each in decided if each.tried is not None]
+    return await write_steps(conn, [(each.message, each.step) for each in decided], now, tried)
 
 
 async def _wake(conn: Connection, decided: Sequence[Decided]) -> None:
     """Tell steered bulks of messages that went back; after the rows, as the shaper locks them."""
-    back = [(each.object_id, each.step.at) for each in decided if isinstance(each.step, TryAgain)]
-    if back:
-        ids = sorted({object_id for object_id, _ in back})
-        await wake_runs(conn, ids, at=min(at for _, at in back))
+    instants = [each.step.at for each in decided if isinstance(each.step, TryAgain)]
+    await wake_runs(conn, sorted({each.object_id for each in decided}), at=min(instants))
 
 
 async def write_steps(
-    conn: Connection, steps: Sequence[tuple[Unfinished, Step]], now: datetime
+    conn: Connection,
+    steps: Sequence[tuple[Unfinished, Step]],
+    now: datetime,
+    tried: Sequence[Tried] = (),
 ) -> int:
-    """Write steps in the caller's transaction; gives how many messages were still ours.
+    """Write steps, and the attempts that led to them; gives how many messages were still ours.
 
     With moves and ends together, the caller has locked the rows before.
     """
@@ -70,9 +81,9 @@ async def write_steps(
             ends.append((message, step))
         else:
             moves.append((message, step))
-    written = await move(conn, moves) if moves else 0
+    written = await move(conn, moves, tried) if moves else 0
     if ends:
-        written += await finish(conn, ends, now=now)
+        written += await finish(conn, ends, () if moves else tried, now=now)
     return written
 
 

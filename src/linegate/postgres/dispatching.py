@@ -25,7 +25,6 @@ __all__ = [
     "deliver",
     "finish",
     "give_back",
-    "insert_attempts",
     "load_objects",
     "move",
     "next_due_at",
@@ -179,27 +178,30 @@ def _fenced(held: Sequence[tuple[int, int]]) -> dict[str, object]:
     return {"ids": [id_ for id_, _ in ordered], "attempts": [attempt for _, attempt in ordered]}
 
 
-async def insert_attempts(conn: Connection, tried: Sequence[Tried]) -> None:
-    """Write what was tried, in ascending order of messages."""
-    tried = sorted(tried, key=lambda each: (each.message_id, each.number))
-    await bundled().insert_attempts.exec(
-        conn,
-        ids=[each.message_id for each in tried],
-        attempts=[each.number for each in tried],
-        started=[each.started_at for each in tried],
-        ended=[each.ended_at for each in tried],
-        outcomes=[each.outcome.kind.value for each in tried],
-        codes=[each.outcome.code for each in tried],
-        errors=[each.outcome.error for each in tried],
-        request_ids=[each.outcome.request_id for each in tried],
-        details=[each.outcome.detail for each in tried],
-    )
+def _attempted(tried: Sequence[Tried]) -> dict[str, object]:
+    """What was tried, column by column."""
+    return {
+        "tried_ids": [each.message_id for each in tried],
+        "tried_numbers": [each.number for each in tried],
+        "started": [each.started_at for each in tried],
+        "ended": [each.ended_at for each in tried],
+        "outcomes": [each.outcome.kind.value for each in tried],
+        "codes": [each.outcome.code for each in tried],
+        "tried_errors": [each.outcome.error for each in tried],
+        "request_ids": [each.outcome.request_id for each in tried],
+        "details": [each.outcome.detail for each in tried],
+    }
 
 
 async def move(
-    conn: Connection, steps: Sequence[tuple[Unfinished, WaitForEvent | TryAgain]]
+    conn: Connection,
+    steps: Sequence[tuple[Unfinished, WaitForEvent | TryAgain]],
+    tried: Sequence[Tried] = (),
 ) -> int:
-    """Put unfinished messages to what they wait for next; gives how many were still ours."""
+    """Put unfinished messages to what they wait for next; gives how many were still ours.
+
+    tried: the attempts that led there, for the time line.
+    """
     ordered = sorted(steps, key=lambda each: each[0].id)
     states: list[str | None] = []
     due_ats: list[datetime] = []
@@ -228,14 +230,22 @@ async def move(
         sent_ats=sent_ats,
         unknowns=unknowns,
         failures=failures,
+        **_attempted(tried),
     )
     return len(rows)
 
 
 async def finish(
-    conn: Connection, steps: Sequence[tuple[Unfinished, Finish]], *, now: datetime
+    conn: Connection,
+    steps: Sequence[tuple[Unfinished, Finish]],
+    tried: Sequence[Tried] = (),
+    *,
+    now: datetime,
 ) -> int:
-    """End messages, with their final rows and reports; gives how many were still ours."""
+    """End messages, with their final rows and reports; gives how many were still ours.
+
+    tried: the attempts that led there, for the time line.
+    """
     ordered = sorted(steps, key=lambda each: each[0].id)
     rows = await bundled().finish.many(
         conn,
@@ -244,6 +254,7 @@ async def finish(
         statuses=[step.status for _, step in ordered],
         errors=[step.error for _, step in ordered],
         now=now,
+        **_attempted(tried),
     )
     return len(rows)
 

@@ -53,7 +53,7 @@ class SimulatorSettings:
     rate_limit: float = 2000.0
     events_per_call: int = 20
     linger: float = 0.02
-    event_calls: int = 16
+    event_calls: int = 64
     event_timeout: float = 2.0
     delay_factor: float = 1.0
     hold: float = 120.0

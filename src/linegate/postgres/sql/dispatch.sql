@@ -77,19 +77,19 @@ SET step = home, due_at = :now, attempt = queue.attempt - 1
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
 WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue.step::text = 'sending';
 
--- name: insert_attempts :exec
--- The time line of what was tried.
-INSERT INTO attempt (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
-SELECT message_id, number, started_at, ended_at, outcome, code, error, request_id, detail
-FROM unnest(:ids::bigint[], :attempts::smallint[], :started::timestamptz[], :ended::timestamptz[], :outcomes::text[],
-            :codes::smallint[], :errors::smallint[], :request_ids::text[], :details::text[])
-  AS tried (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
-ON CONFLICT DO NOTHING;
-
 -- name: move :many
 -- Unfinished messages go to what they wait for next. The attempt is the fence: who lost the lease to a
 -- later attempt writes nothing. A worker that was only slow may still tell what an `unknown` one became.
-WITH moved AS (
+-- What was tried goes to the time line in the same statement.
+WITH attempted AS (
+    INSERT INTO attempt (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+    SELECT message_id, number, started_at, ended_at, outcome, code, error, request_id, detail
+    FROM unnest(:tried_ids::bigint[], :tried_numbers::smallint[], :started::timestamptz[], :ended::timestamptz[],
+                :outcomes::text[], :codes::smallint[], :tried_errors::smallint[], :request_ids::text[], :details::text[])
+      AS tried (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+    ON CONFLICT DO NOTHING
+),
+moved AS (
     UPDATE queue
     SET step = COALESCE(next.step, queue.home),
         due_at = next.due_at, sent_at = COALESCE(queue.sent_at, next.sent_at),
@@ -105,7 +105,15 @@ SELECT id FROM moved;
 
 -- name: finish :many
 -- Messages end: the queue row goes, the final row and the report to push come, together or not at all.
-WITH ended AS (
+WITH attempted AS (
+    INSERT INTO attempt (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+    SELECT message_id, number, started_at, ended_at, outcome, code, error, request_id, detail
+    FROM unnest(:tried_ids::bigint[], :tried_numbers::smallint[], :started::timestamptz[], :ended::timestamptz[],
+                :outcomes::text[], :codes::smallint[], :tried_errors::smallint[], :request_ids::text[], :details::text[])
+      AS tried (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
+    ON CONFLICT DO NOTHING
+),
+ended AS (
     DELETE FROM queue
     USING unnest(:ids::bigint[], :attempts::smallint[], :statuses::smallint[], :errors::smallint[])
       AS last (id, attempt, status, error)

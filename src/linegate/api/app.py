@@ -1,5 +1,6 @@
 """The HTTP API: its routes, and what becomes of an exception."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -39,14 +40,13 @@ class Routes:
 
 def create_app(routes: Routes) -> Starlette:
     """The ASGI application."""
-    return Starlette(
+    app = Starlette(
         routes=[
-            Route("/line/1/messages", routes.send.__call__, methods=["POST"]),
-            Route("/line/1/reports", routes.reports.__call__, methods=["GET"]),
-            Route("/auth/1/session", routes.sessions.create, methods=["POST"]),
-            Route("/auth/1/session", routes.sessions.destroy, methods=["DELETE"]),
-            Route("/auth/1/oauth2/token", routes.sessions.issue, methods=["POST"]),
-            Route("/line/webhook/{sender:path}", routes.line_webhook.__call__, methods=["POST"]),
+            _route("/line/1/messages", POST=routes.send.__call__),
+            _route("/line/1/reports", GET=routes.reports.__call__),
+            _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
+            _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
+            _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),
             Route("/metrics", routes.health.metrics, methods=["GET"]),
@@ -59,6 +59,22 @@ def create_app(routes: Routes) -> Starlette:
             **dict.fromkeys(AWAY, _on_database_away),
         },
     )
+    app.router.redirect_slashes = False  # a path is known or it is not: no answer outside our form
+    return app
+
+
+def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> Route:
+    """One path with exactly these methods.
+
+    HEAD does not come with GET: a HEAD of the reports would take them and show none.
+    """
+
+    async def answer(request: Request) -> Response:
+        return await by_method[request.method](request)
+
+    route = Route(path, answer, methods=list(by_method))
+    route.methods = set(by_method)
+    return route
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from linegate.api.nesting import is_deeper
 from linegate.api.repair import related, repaired
 from linegate.api.request_rules import check_request
 from linegate.api.schemas import LineRequest, decode_request
@@ -26,8 +27,8 @@ __all__ = ["DEEPEST", "MOST_VIOLATIONS", "explain", "read_request"]
 MOST_VIOLATIONS = 200
 """How many violations one answer tells; one more says that there are more."""
 
-DEEPEST = 64
-"""How many levels of objects and arrays a request may have before it is not looked into."""
+DEEPEST = 20
+"""How many levels of objects and arrays a request may have, itself included."""
 
 _ROOT = "$"
 _TOO_DEEP = f"must not be nested deeper than {DEEPEST} levels of objects and arrays"
@@ -41,6 +42,8 @@ def read_request(body: bytes, now: datetime) -> LineRequest | list[Violation]:
 
     now: aware; `sendAt` is measured from it.
     """
+    if is_deeper(body, DEEPEST):
+        return explain(body, now)
     try:
         request = decode_request(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

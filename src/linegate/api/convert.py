@@ -34,6 +34,7 @@ __all__ = ["to_bulk"]
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _BAD_NUMBER = Rejection(52, 351)
 _COUNTRY_NOT_SERVED = Rejection(6, 352)
+_BLOCKED = Rejection(14, 2052)
 
 
 async def to_bulk(
@@ -54,8 +55,22 @@ async def to_bulk(
     schedule = request.options.schedule if request.options else None
     if violations:
         return violations
+    await _reject_blocked(objects, account_id, directory, now)
     client_id = (schedule.bulk_id or None) if schedule else None
     return Bulk(account_id, objects, now, client_id, _schedule(schedule))
+
+
+async def _reject_blocked(
+    objects: list[MessageObject], account_id: int, directory: Directory, now: datetime
+) -> None:
+    asked = [number for part in objects for number in part.destinations]
+    blocked = await directory.blocked(account_id, asked, now)
+    if not blocked:
+        return
+    for part in objects:
+        for at, number in enumerate(part.destinations):
+            if number in blocked:
+                part.rejections.setdefault(at, _BLOCKED)
 
 
 async def _to_object(

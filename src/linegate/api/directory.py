@@ -3,11 +3,13 @@
 A change by command takes effect when the memory ends. What is not found is not remembered.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from linegate.api.identities import Identities
 from linegate.api.memory import REMEMBERED_FOR, Memory
 from linegate.clock import Clock
+from linegate.postgres.blocklist import blocked_of, has_blocked
 from linegate.postgres.directory import (
     Sender,
     default_endpoint,
@@ -29,6 +31,7 @@ class Directory:
         self.identities = Identities(pool)
         self._senders: Memory[str, Sender] = Memory(self._load_sender, REMEMBERED_FOR)
         self._endpoints: Memory[tuple[int, str, str], int] = Memory(self._make_endpoint, None)
+        self._blocks: Memory[int, bool] = Memory(self._load_blocks, REMEMBERED_FOR)
         self._defaults: Memory[int, int] = Memory(self._load_default, REMEMBERED_FOR)
 
     async def sender(self, name: str, now: datetime) -> Sender | None:
@@ -45,6 +48,19 @@ class Directory:
     async def default_endpoint(self, account_id: int, now: datetime) -> int | None:
         """The account's own endpoint, if it has one."""
         return await self._defaults.get(account_id, now)
+
+    async def blocked(
+        self, account_id: int, destinations: Sequence[str], now: datetime
+    ) -> frozenset[str]:
+        """Which of these destinations the account blocks; asks only if it blocks any at all."""
+        if not await self._blocks.get(account_id, now):
+            return frozenset()
+        async with self._pool.acquire() as conn:
+            return await blocked_of(conn, account_id, destinations)
+
+    async def _load_blocks(self, account_id: int) -> bool:
+        async with self._pool.acquire() as conn:
+            return await has_blocked(conn, account_id)
 
     async def _load_sender(self, name: str) -> Sender | None:
         async with self._pool.acquire() as conn:

@@ -208,3 +208,8 @@ def test_no_connection_is_unsent_and_no_answer_is_unknown() -> None:
 
 def test_the_reference_prints_the_table_of_the_code() -> None:
     assert as_markdown() in REFERENCE.read_text(encoding="utf-8")
+
+
+def test_words_that_the_database_refuses_do_not_get_there() -> None:
+    body = b'{"message": "bad\\u0000 \\u0007 value\\u2028here"}'
+    assert outcome_of(400, body, "r").detail == "bad  value here"

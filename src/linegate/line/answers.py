@@ -149,8 +149,12 @@ def unknown(detail: str) -> Outcome:
 
 
 def shortened(words: str) -> str:
-    """The words on one line, at most 200 characters, without numbers or digests."""
-    return _private.sub("#", " ".join(words.split()))[:_LONGEST_DETAIL]
+    """The words on one line, at most 200 characters, without numbers, digests or controls.
+
+    A NUL in it would be refused by the database, and with it all that is written beside it.
+    """
+    one_line = _private.sub("#", " ".join(words.split()))[:_LONGEST_DETAIL]
+    return "".join(each for each in one_line if each.isprintable())
 
 
 def as_markdown() -> str:

@@ -17,6 +17,7 @@ from linegate.api.app import Routes, create_app
 from linegate.api.callbacks import LineWebhook
 from linegate.api.directory import Directory
 from linegate.api.health import Health
+from linegate.api.logs import Logs
 from linegate.api.reports import Reports
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
@@ -35,6 +36,7 @@ from linegate.metrics import Metrics
 from linegate.postgres.directory import SenderRow, next_process_number
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
+from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
@@ -110,6 +112,7 @@ async def build_api(
             destinations_limit=settings.destinations_limit,
         ),
         reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
+        logs=Logs(directory, Logbook(store.pool, clock), clock),
         line_webhook=LineWebhook(
             directory,
             receipts,

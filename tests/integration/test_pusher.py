@@ -377,25 +377,40 @@ async def test_a_report_that_joins_a_retried_batch_does_not_share_its_id(
     )
 
 
-@pytest.mark.parametrize("behaviour", ["byte by byte", "endless", "closed", "redirect"])
+async def byte_by_byte(connection: Connection) -> None:
+    await connection.read_request()
+    await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
+    while True:
+        await connection.send(b"x")
+        await asyncio.sleep(0.01)
+
+
+async def two_gigabytes(connection: Connection) -> None:
+    await connection.read_request()
+    await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2147483648\r\n\r\n")
+    while True:
+        await connection.send(b"x" * 65536)
+
+
+async def close(connection: Connection) -> None:
+    await connection.read_request()
+
+
+ODD = {
+    "byte by byte": byte_by_byte,
+    "endless": two_gigabytes,
+    "closed": close,
+    "redirect": answering(302, b"", "Location: http://127.0.0.1:1/"),
+}
+
+
+@pytest.mark.parametrize("behaviour", list(ODD))
 async def test_odd_receivers_end_a_turn_in_bounded_time(
     pool: Pool, clock: FakeClock, behaviour: str
 ) -> None:
     scene = await given_account(pool, clock.now())
 
-    async def behave(connection: Connection) -> None:
-        await connection.read_request()
-        if behaviour == "closed":
-            return
-        if behaviour == "redirect":
-            await connection.answer(302, b"", "Location: http://127.0.0.1:1/")
-            return
-        await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2147483648\r\n\r\n")
-        while True:
-            await connection.send(b"x" if behaviour == "byte by byte" else b"x" * 65536)
-            await asyncio.sleep(0.01 if behaviour == "byte by byte" else 0)
-
-    async with serving(behave) as server, pushing(pool, clock) as push:
+    async with serving(ODD[behaviour]) as server, pushing(pool, clock) as push:
         await scene.finished(1, now=clock.now(), endpoint_id=await scene.endpoint(server.url))
         await asyncio.wait_for(push(), 10)
     is_taken = behaviour in ("byte by byte", "endless")

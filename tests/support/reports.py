@@ -66,7 +66,8 @@ class Scene:
             await conn.execute(
                 "INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated,"
                 " line_message, validity, entity_id, application_id, campaign, callback_data)"
-                " VALUES ($1, $2, $3, $4, false, '{}', '48 hours', $5, $6, $7, 'order-7')",
+                " VALUES ($1, $2, $3, $4, false,"
+                " '{\"type\":\"flex\",\"altText\":\"a\",\"contents\":{}}', '48 hours', $5, $6, $7, 'order-7')",
                 part,
                 bulk,
                 self.account_id,

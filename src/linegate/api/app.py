@@ -14,6 +14,7 @@ from linegate.api.auth import Refused
 from linegate.api.callbacks import LineWebhook
 from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
+from linegate.api.logs import Logs
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.reports import Reports
 from linegate.api.send import Send
@@ -33,6 +34,7 @@ class Routes:
 
     send: Send
     reports: Reports
+    logs: Logs
     line_webhook: LineWebhook
     health: Health
     sessions: Sessions
@@ -44,6 +46,8 @@ def create_app(routes: Routes) -> Starlette:
         routes=[
             _route("/line/1/messages", POST=routes.send.__call__),
             _route("/line/1/reports", GET=routes.reports.__call__),
+            _route("/line/1/logs", GET=routes.logs.list),
+            _route("/line/1/messages/{message_id}", GET=routes.logs.show),
             _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),

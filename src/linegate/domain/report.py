@@ -13,6 +13,7 @@ __all__ = ["FinishedMessage"]
 class FinishedMessage:
     """A message that has ended; status and error are ids in `status.py`.
 
+    sent_at, done_at: None of one that is only logged and has not come so far.
     price: of one message that is delivered, with `currency`; None: reports show none.
     """
 
@@ -24,8 +25,8 @@ class FinishedMessage:
     sender: str
     status: int
     error: int
-    sent_at: datetime
-    done_at: datetime
+    sent_at: datetime | None
+    done_at: datetime | None
     callback_data: str | None = None
     entity_id: str | None = None
     application_id: str | None = None

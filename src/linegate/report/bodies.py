@@ -1,6 +1,9 @@
 """Finished messages as the bytes of delivery reports, pushed and pulled alike."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from linegate.domain.report import FinishedMessage
 from linegate.domain.status import STATUSES
@@ -12,7 +15,7 @@ from linegate.webhook.body import (
     encode_reports_xml,
 )
 
-__all__ = ["encode_reports"]
+__all__ = ["encode_reports", "log_entry"]
 
 _DELIVERED = 3
 
@@ -23,6 +26,14 @@ def encode_reports(messages: Sequence[FinishedMessage], content_type: str) -> by
     if content_type == "application/xml":
         return encode_reports_xml(reports)
     return encode_reports_json(reports)
+
+
+def log_entry(message: FinishedMessage) -> dict[str, Any]:
+    """A report in the shape of the logs: `destination` and not `to`, and no callback data."""
+    entry: dict[str, Any] = msgspec.to_builtins(_report(message))
+    entry["destination"] = entry.pop("to")
+    entry.pop("callbackData", None)
+    return entry
 
 
 def _report(message: FinishedMessage) -> DeliveryReport:

@@ -25,6 +25,7 @@ __all__ = [
     "delivery_report",
     "encode_reports_json",
     "encode_reports_xml",
+    "encode_xml",
     "error_body",
     "status_body",
     "xml_text",
@@ -176,13 +177,26 @@ def encode_reports_xml(reports: Sequence[DeliveryReport]) -> bytes:
     ).encode()
 
 
+def encode_xml(root: str, members: dict[str, Any]) -> bytes:
+    """An object as XML; a list becomes elements named by its singular: `results` of `result`."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{_elements(members)}</{root}>'.encode()
+
+
 # Characters XML 1.0 cannot carry, not even escaped; a client's callbackData may hold them.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def _elements(members: dict[str, Any]) -> str:
     """The members of one object as elements, in order."""
-    return "".join(f"<{name}>{_text(value)}</{name}>" for name, value in members.items())
+    return "".join(
+        f"<{name}>{_listed(name, value) if isinstance(value, list) else _text(value)}</{name}>"
+        for name, value in members.items()
+    )
+
+
+def _listed(name: str, values: list[Any]) -> str:
+    single = name.removesuffix("s") if name.endswith("s") else "item"
+    return "".join(f"<{single}>{_text(value)}</{single}>" for value in values)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,198 @@
+"""Queries of the log and of a message's time line."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from linegate.domain.report import FinishedMessage
+from linegate.postgres.pool import Connection
+from linegate.postgres.queries import bundled
+from linegate.postgres.reporting import finished
+
+__all__ = [
+    "Content",
+    "History",
+    "LateEvent",
+    "LogFilter",
+    "Logged",
+    "Place",
+    "TriedPush",
+    "TriedSend",
+    "WaitingPush",
+    "find_client_ids",
+    "find_own_sender",
+    "load_contents",
+    "load_history",
+    "load_logged",
+    "log_account",
+    "log_bulks",
+    "log_messages",
+    "owns_message",
+]
+
+Place = tuple[datetime, int]
+"""Where a message stands in the log: when it was sent, and its id."""
+
+
+class LogFilter(NamedTuple):
+    """What every way in filters by; None means any. before: a cursor's place, exclusive."""
+
+    account_id: int
+    statuses: Sequence[int]
+    since: datetime
+    until: datetime
+    before: Place
+    limit: int
+    sender_id: int | None = None
+    entity_id: str | None = None
+    application_id: str | None = None
+    campaigns: Sequence[str] | None = None
+
+
+class Logged(NamedTuple):
+    """A message in the log. sent_at of `message` is None before the first hand-over."""
+
+    message: FinishedMessage
+    object_id: int
+    accepted_at: datetime
+
+
+class Content(NamedTuple):
+    """The content of one message object, as it goes to LINE."""
+
+    templated: bool
+    line_message: str
+
+
+class TriedSend(NamedTuple):
+    """One attempt at a platform."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    code: int
+    error: int
+    request_id: str
+    detail: str
+
+
+class LateEvent(NamedTuple):
+    """A delivery event that came after the end."""
+
+    attempt: int
+    happened_at: datetime
+    received_at: datetime
+
+
+class TriedPush(NamedTuple):
+    """One try of one report; detail '': taken; number 0: the final report."""
+
+    number: int
+    tried_at: datetime
+    code: int
+    detail: str
+    url: str
+
+
+class WaitingPush(NamedTuple):
+    """A report that was not taken yet."""
+
+    number: int
+    tries: int
+    due_at: datetime
+    retry_at: datetime | None
+    given_up_at: datetime | None
+    url: str
+
+
+class History(NamedTuple):
+    """Everything that is known of one message besides its log line."""
+
+    attempts: list[TriedSend]
+    late_events: list[LateEvent]
+    tries: list[TriedPush]
+    waiting: list[WaitingPush]
+
+
+async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
+    """The newest places of a whole account."""
+    return _places(await bundled().log_account.many(conn, **_values(asked)))
+
+
+async def log_bulks(conn: Connection, asked: LogFilter, bulk_ids: Sequence[int]) -> list[Place]:
+    """The newest places of some bulks."""
+    return _places(await bundled().log_bulks.many(conn, bulk_ids=bulk_ids, **_values(asked)))
+
+
+async def log_messages(
+    conn: Connection,
+    asked: LogFilter,
+    *,
+    message_ids: Sequence[int] = (),
+    destination: str | None = None,
+    bulk_ids: Sequence[int] | None = None,
+) -> list[Place]:
+    """The places of messages by their ids, or by the number they went to; ended or not."""
+    by_number = destination is not None and not message_ids
+    rows = await bundled().log_messages.many(
+        conn,
+        message_ids=message_ids,
+        destinations=[destination] if by_number else [],
+        destination=destination,
+        bulk_ids=bulk_ids,
+        **_values(asked),
+    )
+    return _places(rows)
+
+
+async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]:
+    """What the log shows, by message."""
+    rows = await bundled().load_logged.many(conn, ids=ids)
+    return {row["id"]: Logged(finished(row), row["object_id"], row["accepted_at"]) for row in rows}
+
+
+async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int, Content]:
+    """Contents, by message object."""
+    rows = await bundled().load_contents.many(conn, ids=object_ids)
+    return {row["id"]: Content(row["templated"], row["line_message"]) for row in rows}
+
+
+async def load_history(conn: Connection, message_id: int) -> History:
+    """What happened to one message."""
+    queries = bundled()
+    return History(
+        [TriedSend(*row) for row in await queries.message_attempts.many(conn, id=message_id)],
+        [LateEvent(*row) for row in await queries.message_late_events.many(conn, id=message_id)],
+        [TriedPush(*row) for row in await queries.message_tries.many(conn, id=message_id)],
+        [WaitingPush(*row) for row in await queries.message_pushes.many(conn, id=message_id)],
+    )
+
+
+async def find_client_ids(
+    conn: Connection, account_id: int, kind: str, names: Sequence[str]
+) -> dict[str, int]:
+    """Our ids behind those that the client chose, by name."""
+    rows = await bundled().find_client_ids.many(conn, account_id=account_id, kind=kind, names=names)
+    return {row["name"]: row["id"] for row in rows}
+
+
+async def find_own_sender(conn: Connection, account_id: int, name: str) -> int | None:
+    """A sender of this account by its name."""
+    id_: int | None = await bundled().find_own_sender.value(conn, account_id=account_id, name=name)
+    return id_
+
+
+async def owns_message(conn: Connection, account_id: int, message_id: int) -> bool:
+    """Whether a message is this account's."""
+    return bool(await bundled().owns_message.value(conn, account_id=account_id, id=message_id))
+
+
+def _values(asked: LogFilter) -> dict[str, object]:
+    values = asked._asdict()
+    values["before_at"], values["before_id"] = values.pop("before")
+    return values
+
+
+def _places(rows: Sequence[tuple[int, datetime]]) -> list[Place]:
+    return [(at, id_) for id_, at in rows]

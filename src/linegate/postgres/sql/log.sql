@@ -1,0 +1,119 @@
+-- The log: what became of messages, read any number of times. Each query is one way in; report/logbook.py
+-- takes the one that touches the fewest rows, so that no plan depends on statistics.
+
+-- name: log_account :many
+-- An account's newest ended messages: for each status one range of an index, newest first.
+SELECT newest.id, newest.at
+FROM unnest(:statuses::smallint[]) AS wanted (status)
+CROSS JOIN LATERAL (
+    SELECT final.message_id AS id, final.sent_at AS at
+    FROM final
+    JOIN message_object AS object ON object.id = final.object_id
+    WHERE final.account_id = :account_id AND final.status = wanted.status
+      AND final.sent_at >= :since AND final.sent_at <= :until
+      AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+    ORDER BY final.sent_at DESC, final.message_id DESC
+    LIMIT :limit
+) AS newest
+ORDER BY newest.at DESC, newest.id DESC
+LIMIT :limit;
+
+-- name: log_bulks :many
+-- The newest ended messages of some bulks: their messages are a range of ids.
+SELECT final.message_id AS id, final.sent_at AS at
+FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
+JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
+JOIN final ON final.message_id > bulk.id AND final.message_id <= bulk.last_id
+JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
+WHERE final.status = ANY(:statuses::smallint[])
+  AND final.sent_at >= :since AND final.sent_at <= :until
+  AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+ORDER BY final.sent_at DESC, final.message_id DESC
+LIMIT :limit;
+
+-- name: log_messages :many
+-- Messages by id or by number, ended or not. One of the two arrays is empty.
+SELECT message.id, COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) AS at
+FROM (SELECT id, object_id FROM message WHERE id = ANY(:message_ids::bigint[])
+      UNION ALL
+      SELECT id, object_id FROM message WHERE destination = ANY(:destinations::text[])) AS message
+JOIN message_object AS object ON object.id = message.object_id
+JOIN bulk ON bulk.id = object.bulk_id
+LEFT JOIN final ON final.message_id = message.id
+LEFT JOIN queue ON queue.id = message.id
+WHERE object.account_id = :account_id
+  AND COALESCE(final.status, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
+  AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
+  AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) <= :until
+  AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at), message.id)
+    < (:before_at::timestamptz, :before_id::bigint)
+  AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
+  AND (:destination::text IS NULL OR (SELECT m.destination FROM message AS m WHERE m.id = message.id) = :destination)
+  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+ORDER BY at DESC, message.id DESC
+LIMIT :limit;
+
+-- name: load_logged :many
+-- What the log shows of messages, ended or not.
+SELECT message.id, COALESCE(final.status, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END) AS status,
+       COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at) AS sent_at, final.done_at,
+       message.destination, message.client_id, sender.name AS sender, sender.price, sender.currency, object.bulk_id,
+       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id,
+       object.campaign, object.id AS object_id, bulk.accepted_at
+FROM unnest(:ids::bigint[]) AS wanted (id)
+JOIN message ON message.id = wanted.id
+JOIN message_object AS object ON object.id = message.object_id
+JOIN bulk ON bulk.id = object.bulk_id
+JOIN sender ON sender.id = object.sender_id
+LEFT JOIN final ON final.message_id = wanted.id
+LEFT JOIN queue ON queue.id = wanted.id;
+
+-- name: load_contents :many
+-- The content of message objects, as it goes to LINE.
+SELECT id, templated, line_message FROM message_object WHERE id = ANY(:ids::bigint[]);
+
+-- name: find_client_ids :many
+-- The messages or bulks behind ids that the client chose.
+SELECT name, id FROM client_id
+WHERE account_id = :account_id AND kind = :kind::client_id_kind AND name = ANY(:names::text[]);
+
+-- name: find_own_sender :value
+-- A sender of this account by its name.
+SELECT id FROM sender WHERE name = :name AND account_id = :account_id;
+
+-- name: owns_message :value
+-- Whether a message is this account's.
+SELECT true FROM message JOIN message_object AS object ON object.id = message.object_id
+WHERE message.id = :id AND object.account_id = :account_id;
+
+-- name: message_attempts :many
+-- What was tried with a message.
+SELECT number, started_at, ended_at, outcome, code, error, request_id, detail
+FROM attempt WHERE message_id = :id ORDER BY number;
+
+-- name: message_late_events :many
+-- LINE's events that came after a message had ended.
+SELECT attempt, happened_at, received_at FROM late_event WHERE message_id = :id ORDER BY received_at;
+
+-- name: message_tries :many
+-- How its reports were pushed.
+SELECT push_try.number, push_try.tried_at, push_try.code, push_try.detail, endpoint.url
+FROM push_try JOIN endpoint ON endpoint.id = push_try.endpoint_id
+WHERE push_try.message_id = :id ORDER BY push_try.tried_at;
+
+-- name: message_pushes :many
+-- Its reports that were not taken yet.
+SELECT push.number, push.tries, push.due_at, push.retry_at, push.given_up_at, endpoint.url
+FROM push JOIN endpoint ON endpoint.id = push.endpoint_id
+WHERE push.message_id = :id ORDER BY push.number;

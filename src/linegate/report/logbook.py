@@ -1,0 +1,163 @@
+"""GET /line/1/logs and a message's time line: what became of messages, read any number of times.
+
+Which index leads in is decided here, by what is asked: messages, a number, bulks, a campaign,
+entity or application that few bulks have, and otherwise the account's newest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from linegate.clock import Clock
+from linegate.domain.ids import read_public_id
+from linegate.domain.status import STATUSES
+from linegate.postgres.logs import (
+    Content,
+    History,
+    LogFilter,
+    Logged,
+    Place,
+    find_client_ids,
+    find_own_sender,
+    load_contents,
+    load_history,
+    load_logged,
+    log_account,
+    log_bulks,
+    log_messages,
+    owns_message,
+)
+from linegate.postgres.pool import Connection, Pool
+from linegate.postgres.reporting import find_bulks
+
+__all__ = ["REACH", "Asked", "Logbook", "Page"]
+
+REACH = timedelta(hours=48)
+_MANY = 2000  # bulks: from here on the account's newest are looked through
+_LAST_ID = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asks for; None means any.
+
+    before: the place after which the page begins; status_group: a public group's name.
+    """
+
+    limit: int
+    sender: str | None = None
+    destination: str | None = None
+    bulk_ids: Sequence[str] | None = None
+    message_ids: Sequence[str] | None = None
+    status_group: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    entity_id: str | None = None
+    application_id: str | None = None
+    campaigns: Sequence[str] | None = None
+    before: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest first; contents by message object; next: where the next page begins, if any may."""
+
+    logged: list[Logged]
+    contents: dict[int, Content]
+    next: Place | None
+
+
+class Logbook:
+    """Reads the log."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        """Read over `pool`."""
+        self._pool = pool
+        self._clock = clock
+
+    async def page(self, account_id: int, asked: Asked) -> Page:
+        """One page of an account's log."""
+        async with self._pool.acquire() as conn:
+            places = await self._places(conn, account_id, asked)
+            known = await load_logged(conn, [id_ for _, id_ in places])
+            logged = [known[id_] for _, id_ in places if id_ in known]
+            objects = sorted({each.object_id for each in logged})
+            contents = await load_contents(conn, objects)
+        return Page(logged, contents, places[-1] if len(places) == asked.limit else None)
+
+    async def message(self, account_id: int, name: str) -> tuple[Logged, History, Content] | None:
+        """Everything about one message of this account; None if it has none of this id."""
+        async with self._pool.acquire() as conn:
+            (id_,) = await _ids(conn, account_id, "message", [name]) or [-1]
+            if not await owns_message(conn, account_id, id_):
+                return None
+            logged = (await load_logged(conn, [id_])).get(id_)
+            if logged is None:
+                return None
+            content = (await load_contents(conn, [logged.object_id]))[logged.object_id]
+            return logged, await load_history(conn, id_), content
+
+    async def _places(self, conn: Connection, account_id: int, asked: Asked) -> list[Place]:
+        wanted = await self._filter(conn, account_id, asked)
+        if wanted is None:
+            return []
+        bulks = None
+        if asked.bulk_ids is not None:
+            bulks = await _ids(conn, account_id, "bulk", asked.bulk_ids)
+        if asked.message_ids is not None:
+            ids = await _ids(conn, account_id, "message", asked.message_ids)
+            if not ids:
+                return []
+            return await log_messages(
+                conn, wanted, message_ids=ids, destination=asked.destination, bulk_ids=bulks
+            )
+        if asked.destination is not None:
+            return await log_messages(conn, wanted, destination=asked.destination, bulk_ids=bulks)
+        if bulks is None:
+            bulks = await _few_bulks(conn, account_id, asked)
+        if bulks is None:
+            return await log_account(conn, wanted)
+        return await log_bulks(conn, wanted, bulks)
+
+    async def _filter(self, conn: Connection, account_id: int, asked: Asked) -> LogFilter | None:
+        """What all ways in filter by; None where nothing can match."""
+        now = self._clock.now()
+        sender_id = None
+        if asked.sender is not None:
+            sender_id = await find_own_sender(conn, account_id, asked.sender)
+            if sender_id is None:
+                return None
+        group = asked.status_group
+        return LogFilter(
+            account_id,
+            [each.id for each in STATUSES.values() if group in (None, each.group_name)],
+            max(asked.since or now - REACH, now - REACH),
+            asked.until or now + REACH,
+            asked.before or (now + REACH, _LAST_ID),
+            asked.limit,
+            sender_id,
+            asked.entity_id,
+            asked.application_id,
+            asked.campaigns,
+        )
+
+
+async def _few_bulks(conn: Connection, account_id: int, asked: Asked) -> list[int] | None:
+    """The bulks of a campaign, entity or application, if they are few enough to look at."""
+    if asked.campaigns is not None:
+        found = await find_bulks(conn, account_id, campaigns=asked.campaigns, limit=_MANY)
+    elif asked.entity_id is not None:
+        found = await find_bulks(conn, account_id, entity_ids=[asked.entity_id], limit=_MANY)
+    elif asked.application_id is not None:
+        named = [asked.application_id]
+        found = await find_bulks(conn, account_id, application_ids=named, limit=_MANY)
+    else:
+        return None
+    return found if len(found) < _MANY else None
+
+
+async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:
+    """Our ids behind public ones: the client's own names first, then ours."""
+    chosen = await find_client_ids(conn, account_id, kind, names)
+    found = (chosen.get(name) or read_public_id(name) for name in names)
+    return sorted({id_ for id_ in found if id_ is not None})

@@ -1,0 +1,79 @@
+"""A message's time line from what is stored: everything that happened to it, in order.
+
+Instants are the wire's; who reads it are support staff and the client. Knows no SQL.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from linegate.domain.wiretime import format_instant
+from linegate.postgres.logs import History, Logged, TriedPush, TriedSend, WaitingPush
+
+__all__ = ["timeline_of"]
+
+Entry = tuple[datetime, dict[str, Any]]
+
+
+def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
+    """Entries `{"at", "event", ...}`, oldest first."""
+    entries: list[Entry] = [(logged.accepted_at, {"event": "ACCEPTED"})]
+    entries += [_attempt(each) for each in history.attempts]
+    entries += [
+        (late.received_at, {"event": "LATE_DELIVERY_EVENT", "attempt": late.attempt})
+        for late in history.late_events
+    ]
+    if logged.message.done_at is not None:
+        ended = {"event": "ENDED", "statusId": logged.message.status}
+        entries.append((logged.message.done_at, ended))
+    entries += [_try(each) for each in history.tries]
+    entries += [_waiting(each) for each in history.waiting]
+    entries.sort(key=lambda entry: entry[0])
+    return [{"at": format_instant(at), **entry} for at, entry in entries]
+
+
+def _attempt(tried: TriedSend) -> Entry:
+    entry: dict[str, Any] = {
+        "event": "ATTEMPT",
+        "leg": "LINE",
+        "attempt": tried.number,
+        "endedAt": format_instant(tried.ended_at),
+        "outcome": tried.outcome.upper(),
+        "code": tried.code,
+        "errorId": tried.error,
+    }
+    if tried.request_id:
+        entry["requestId"] = tried.request_id
+    if tried.detail:
+        entry["detail"] = tried.detail
+    return tried.started_at, entry
+
+
+def _try(tried: TriedPush) -> Entry:
+    entry: dict[str, Any] = {
+        "event": "REPORT_FAILED" if tried.detail else "REPORT_TAKEN",
+        "report": _kind(tried.number),
+        "url": _shown(tried.url),
+        "code": tried.code,
+    }
+    if tried.detail:
+        entry["detail"] = tried.detail
+    return tried.tried_at, entry
+
+
+def _waiting(push: WaitingPush) -> Entry:
+    entry: dict[str, Any] = {"report": _kind(push.number), "url": _shown(push.url)}
+    if push.given_up_at is not None:
+        return push.given_up_at, {"event": "REPORT_GIVEN_UP", **entry, "tries": push.tries}
+    due_at = push.retry_at or push.due_at
+    return due_at, {"event": "REPORT_WAITING", **entry, "tries": push.tries}
+
+
+def _kind(number: int) -> str:
+    return "FINAL" if number == 0 else "INTERMEDIATE"
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be secret in it: its query and user."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -12,6 +12,7 @@ from linegate.postgres.pool import Pool
 
 __all__ = ["SECRET", "Scene", "given_account"]
 
+_LINE_MESSAGE = '{"type":"flex","altText":"a","contents":{}}'
 SECRET = "whsec_" + "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 
 
@@ -66,8 +67,7 @@ class Scene:
             await conn.execute(
                 "INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated,"
                 " line_message, validity, entity_id, application_id, campaign, callback_data)"
-                " VALUES ($1, $2, $3, $4, false,"
-                " '{\"type\":\"flex\",\"altText\":\"a\",\"contents\":{}}', '48 hours', $5, $6, $7, 'order-7')",
+                " VALUES ($1, $2, $3, $4, false, $8, '48 hours', $5, $6, $7, 'order-7')",
                 part,
                 bulk,
                 self.account_id,
@@ -75,6 +75,7 @@ class Scene:
                 entity,
                 application,
                 campaign,
+                _LINE_MESSAGE,
             )
             await conn.execute(
                 "INSERT INTO message (id, object_id, destination, client_id)"
@@ -83,6 +84,13 @@ class Scene:
                 part,
                 names,
                 destination,
+            )
+            await conn.execute(
+                "INSERT INTO client_id (account_id, kind, name, id) SELECT $1, 'message', name, id"
+                " FROM unnest($2::text[], $3::bigint[]) AS m (name, id) WHERE name IS NOT NULL",
+                self.account_id,
+                names,
+                ids,
             )
             await self._ended(conn, ids, part, status, error, now)
             if endpoint_id is not None:

@@ -160,12 +160,11 @@ async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int
 
 async def load_history(conn: Connection, message_id: int) -> History:
     """What happened to one message."""
-    queries = bundled()
     return History(
-        [TriedSend(*row) for row in await queries.message_attempts.many(conn, id=message_id)],
-        [LateEvent(*row) for row in await queries.message_late_events.many(conn, id=message_id)],
-        [TriedPush(*row) for row in await queries.message_tries.many(conn, id=message_id)],
-        [WaitingPush(*row) for row in await queries.message_pushes.many(conn, id=message_id)],
+        [TriedSend(*row) for row in await bundled().message_attempts.many(conn, id=message_id)],
+        [LateEvent(*row) for row in await bundled().message_late_events.many(conn, id=message_id)],
+        [TriedPush(*row) for row in await bundled().message_tries.many(conn, id=message_id)],
+        [WaitingPush(*row) for row in await bundled().message_pushes.many(conn, id=message_id)],
     )
 
 

@@ -10,9 +10,7 @@ import pytest
 from linegate.cli.accounts import account_id_of
 from linegate.cli.keys import create_key
 from linegate.domain.ids import public_id
-from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.wiretime import format_instant
-from linegate.postgres.dispatching import Tried, insert_attempts
 from linegate.postgres.identities import KeyRules
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, SENDER, Gateway, a_request, running_api
@@ -104,7 +102,7 @@ async def test_an_entry_has_the_published_shape(
         {"messageId": "M-1", "entityId": "e", "destination": "66855538199"},
         {"destination": "66855538199", "generalStatus": "REJECTED", "sender": SENDER},
     ],
-    ids=lambda asked: "+".join(asked),
+    ids="+".join,
 )
 async def test_every_filter_and_any_mix_of_them_finds_its_own(
     gateway: Gateway, key: str, scene: Scene, clock: FakeClock, asked: dict[str, str]
@@ -152,7 +150,12 @@ async def test_a_cursor_walks_through_everything_once(
             if "nextCursor" not in page["cursor"]:
                 break
             page = await logs(
-                gateway, key, limit=7, useCursor="true", cursor=page["cursor"]["nextCursor"], **asked
+                gateway,
+                key,
+                limit=7,
+                useCursor="true",
+                cursor=page["cursor"]["nextCursor"],
+                **asked,
             )
         assert len(seen) == 20
         assert set(seen) == wanted
@@ -226,11 +229,12 @@ async def test_a_message_shows_its_whole_time_line(
     (id_,) = await scene.finished(
         1, now=clock.now(), endpoint_id=endpoint, status=9, error=7002, client_ids=["M-1"]
     )
-    outcome = Outcome(
-        OutcomeKind.REFUSED, error=7002, status=9, code=422, request_id="req-1", detail="Failed"
-    )
     async with gateway.store.pool.acquire() as conn:
-        await insert_attempts(conn, [Tried(id_, 1, clock.now(), clock.now(), outcome)])
+        await conn.execute(
+            "INSERT INTO attempt VALUES ($1, 1, $2, $2, 'refused', 422, 7002, 'req-1', 'Failed')",
+            id_,
+            clock.now(),
+        )
         await conn.execute(
             "INSERT INTO push_try VALUES ($1, 0, $2, $3, 500, 'answered 500')",
             id_,

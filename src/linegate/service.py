@@ -9,13 +9,13 @@ from datetime import timedelta
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
 
 from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
 from linegate.api.app import Routes, create_app
 from linegate.api.callbacks import LineWebhook
 from linegate.api.directory import Directory
+from linegate.api.front import Front
 from linegate.api.health import Health
 from linegate.api.logs import Logs
 from linegate.api.reports import Reports
@@ -93,7 +93,7 @@ async def build_api(
     clock: Clock,
     metrics: Metrics,
     scrape: Callable[[], CollectorRegistry],
-) -> Starlette:
+) -> Front:
     """The API on an open store; what it must finish at the end is left to `stack`."""
     async with store.pool.acquire() as conn:
         ids = IdMaker(await next_process_number(conn))
@@ -231,7 +231,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+async def served(app: Front, host: str, port: int) -> AsyncIterator[str]:
     """The application on a port while the block lasts; gives its base URL."""
     config = uvicorn.Config(
         app,
@@ -240,7 +240,6 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
         ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from linegate.api.auth import Refused
 from linegate.api.callbacks import LineWebhook
+from linegate.api.front import Front, Handler
 from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
 from linegate.api.logs import Logs
@@ -40,8 +41,15 @@ class Routes:
     sessions: Sessions
 
 
-def create_app(routes: Routes) -> Starlette:
+def create_app(routes: Routes) -> Front:
     """The ASGI application."""
+    handlers: dict[type[Exception], Handler] = {
+        Refused: _on_refused,
+        Overloaded: _on_overloaded,
+        HTTPException: on_http_exception,
+        Exception: on_unexpected,
+        **dict.fromkeys(AWAY, _on_database_away),
+    }
     app = Starlette(
         routes=[
             _route("/line/1/messages", POST=routes.send.__call__),
@@ -55,16 +63,15 @@ def create_app(routes: Routes) -> Starlette:
             Route("/health/ready", routes.health.ready, methods=["GET"]),
             Route("/metrics", routes.health.metrics, methods=["GET"]),
         ],
-        exception_handlers={
-            Refused: _on_refused,
-            Overloaded: _on_overloaded,
-            HTTPException: on_http_exception,
-            Exception: on_unexpected,
-            **dict.fromkeys(AWAY, _on_database_away),
-        },
+        exception_handlers={**handlers},
     )
     app.router.redirect_slashes = False  # a path is known or it is not: no answer outside our form
-    return app
+    return Front(
+        app,
+        exact={"/line/1/messages": routes.send},
+        prefixed={"/line/webhook/": ("sender", routes.line_webhook)},
+        handlers=handlers,
+    )
 
 
 def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> Route:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Group", "children_of", "cpu_seconds", "snapshot", "working_in"]
+__all__ = ["Group", "children_of", "cpu_seconds", "machine_seconds", "snapshot", "working_in"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,6 +28,13 @@ def cpu_seconds(pid: int, *, ended_children: bool = True) -> float:
         return 0.0
     # After the name: utime, stime, cutime, cstime are fields 14-17 of proc(5).
     return sum(map(int, fields[11 : 15 if ended_children else 13])) / _TICKS
+
+
+def machine_seconds() -> float:
+    """CPU seconds that all processes of the machine have used since it was started."""
+    words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    user, nice, system, _, _, interrupts, soft = map(int, words[1:8])
+    return (user + nice + system + interrupts + soft) / _TICKS
 
 
 def children_of(parent: int, word: str) -> list[int]:

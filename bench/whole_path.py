@@ -14,6 +14,7 @@ To see where the time goes, give `--profile FOLDER` with py-spy installed
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ import msgspec
 import uvloop
 from installation import BenchError, Installation, installed
 from load import Job, Result
-from processes import cpu_seconds, snapshot
+from processes import cpu_seconds, machine_seconds, snapshot
 from profiling import profiled
 from rich.console import Console
 from rich.table import Table
@@ -59,12 +60,16 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured. seconds: first request to last report; cpu: seconds by group."""
+    """What was measured.
+
+    seconds: first request to last report. cpu: seconds by group; machine: of all processes there.
+    """
 
     scenario: Scenario
     sent: Result
     seconds: float
     cpu: dict[str, float]
+    machine: float
     problems: list[str]
 
 
@@ -146,19 +151,19 @@ async def _measure(
         await loader.stdout.readline()  # ready
         groups = {**installation.groups(), "client": lambda: [loader.pid]}
         async with profiled(installation, profile, scenario.name):
-            before = snapshot(groups)
+            before, machine = snapshot(groups), machine_seconds()
             loader.stdin.write(b"go\n")
             told = await _answer(loader.stdout)
             # Before the client ends and its figures with it.
             client = cpu_seconds(loader.pid) - before["client"]
             ended = await _all_reported(line, scenario.messages if not told.problem else 0)
-            after = snapshot(groups)
+            after, machine = snapshot(groups), machine_seconds() - machine
     finally:
         loader.stdin.close()
         await loader.wait()
     cpu = {name: after[name] - before[name] for name in groups} | {"client": client}
     problems = [told.problem] if told.problem else await _problems(line, scenario, told)
-    return Figures(scenario, told, ended - told.began, cpu, problems)
+    return Figures(scenario, told, ended - told.began, cpu, machine, problems)
 
 
 def _job(installation: Installation, scenario: Scenario, first: int) -> Job:
@@ -251,7 +256,21 @@ def _rows(figures: list[Figures]) -> list[tuple[str, list[str]]]:
         rows.append((f"CPU us a message: {group}", cost))
     total = [f"{sum(f.cpu.values()) / f.scenario.messages * 1e6:.0f}" for f in figures]
     cores = [f"{sum(f.cpu.values()) / f.seconds:.2f}" for f in figures]
-    return [*rows, ("CPU us a message: all", total), ("cores in use", cores)]
+    return [
+        *rows,
+        ("CPU us a message: all", total),
+        ("cores in use by these", cores),
+        ("cores in use by others", [_others(f) for f in figures]),
+    ]
+
+
+def _others(figures: Figures) -> str:
+    """How busy the machine was besides; figures of a busy one are lower than it could do."""
+    cores = len(os.sched_getaffinity(0))
+    used = figures.machine / figures.seconds
+    if used > cores * 1.1:  # a virtual machine's own count can jump
+        return "not known"
+    return f"{max(0.0, used - sum(figures.cpu.values()) / figures.seconds):.2f} of {cores}"
 
 
 def _options() -> argparse.Namespace:

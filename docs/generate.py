@@ -4,6 +4,7 @@ A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; what is ar
 by hand. tests/unit/test_reference_tables.py fails while a page and the code differ.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -66,12 +67,19 @@ def routes() -> str:
         blank[part.name] = handler.__new__(handler)
     rows = []
     for route in create_app(Routes(**blank)).routes:
-        methods = sorted(set(getattr(route, "methods", None) or ()) - {"HEAD"})
-        said = getattr(getattr(route, "endpoint", None), "__doc__", None) or ""
         path = str(getattr(route, "path", ""))
-        said = re.sub(r"^[A-Z]+ /\S+: ", "", said.partition("\n")[0])
-        rows.append((", ".join(methods), f"`{path}`", said))
+        for method, handler in _by_method(route):
+            said = re.sub(r"^[A-Z]+ /\S+: ", "", (handler.__doc__ or "").partition("\n")[0])
+            rows.append((method, f"`{path}`", said))
     return _table(("Method", "Path", "Does"), rows)
+
+
+def _by_method(route: Any) -> list[tuple[str, Any]]:
+    """What answers each method: one handler, or those that api/app.py put behind one path."""
+    several = inspect.getclosurevars(route.endpoint).nonlocals.get("by_method")
+    if several is not None:
+        return sorted(several.items(), reverse=True)
+    return [(method, route.endpoint) for method in sorted(set(route.methods) - {"HEAD"})]
 
 
 def commands() -> str:

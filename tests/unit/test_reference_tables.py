@@ -25,6 +25,12 @@ def test_options_commands_routes_and_statuses_all_have_their_page() -> None:
     assert names >= {"cli.md", "config.md", "http-api.md", "statuses.md"}
 
 
+def test_every_path_says_what_it_does() -> None:
+    rows = [line for line in generate.routes().splitlines() if "`/" in line]
+    assert rows
+    assert not [row for row in rows if row.endswith("|  |")]
+
+
 def test_a_table_that_was_changed_by_hand_is_written_over() -> None:
     page = "before\n<!-- generated: statuses -->\n| by hand |\n<!-- end -->\nafter\n"
     text = generate.written(page)

@@ -16,8 +16,11 @@ from linegate.api.app import Routes, create_app
 from linegate.api.callbacks import LineWebhook
 from linegate.api.directory import Directory
 from linegate.api.front import Front
+from linegate.api.gate import Gate
 from linegate.api.health import Health
 from linegate.api.logs import Logs
+from linegate.api.provisioning import Provisioning
+from linegate.api.quotas import Quotas
 from linegate.api.reports import Reports
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
@@ -102,10 +105,13 @@ async def build_api(
     stack.push_async_callback(acceptor.aclose)
     receipts = Receipts(store.pool, clock, metrics, linger=_LINGER)
     stack.push_async_callback(receipts.aclose)
+    quotas = Quotas(store.pool)
+    stack.push_async_callback(quotas.aclose)
     routes = Routes(
         send=Send(
             directory,
             acceptor,
+            Gate(directory, quotas),
             clock,
             metrics,
             body_limit=settings.body_limit,
@@ -122,6 +128,8 @@ async def build_api(
         ),
         health=Health(store.pool, directory, clock, scrape, lambda: ()),
         sessions=Sessions(directory, clock),
+        applications=Provisioning(store.pool, directory, clock, "application"),
+        entities=Provisioning(store.pool, directory, clock, "entity"),
     )
     return create_app(routes)
 

@@ -96,6 +96,8 @@ def test_every_published_property_is_known_and_required_alike(theirs: str, ours:
     required = {name for part in parts for name in part.get("required", ())}
     known = msgspec.json.schema(LineRequest)["$defs"][ours]
     assert properties <= set(known["properties"])
+    if ours == "LineMessage":
+        required.discard("sender")  # an account with a default sender may leave it out
     assert set(known["required"]) - {"type"} == required - {"type"}
 
 
@@ -127,7 +129,7 @@ def test_null_is_absent_where_a_property_is_optional_and_refused_where_it_is_not
     request = a_request(a_message(options=None, webhooks=None), options=None)
     request["messages"][0]["destinations"][0]["messageId"] = None
     assert read(request).messages[0].options is None
-    assert not is_taken(a_request({**a_message(), "sender": None}))
+    assert not is_taken(a_request({**a_message(), "destinations": None}))
 
 
 def test_last_of_two_equal_names_counts() -> None:

@@ -15,8 +15,10 @@ from linegate.api.callbacks import LineWebhook
 from linegate.api.front import Front, Handler
 from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
+from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
 from linegate.api.problems import on_http_exception, on_unexpected, problem
+from linegate.api.provisioning import Provisioning
 from linegate.api.reports import Reports
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
@@ -39,6 +41,8 @@ class Routes:
     line_webhook: LineWebhook
     health: Health
     sessions: Sessions
+    applications: Provisioning
+    entities: Provisioning
 
 
 def create_app(routes: Routes) -> Front:
@@ -46,8 +50,8 @@ def create_app(routes: Routes) -> Front:
     handlers: dict[type[Exception], Handler] = {
         Refused: _on_refused,
         Overloaded: _on_overloaded,
-        HTTPException: on_http_exception,
-        Exception: on_unexpected,
+        HTTPException: _on_http_exception,
+        Exception: _on_unexpected,
         **dict.fromkeys(AWAY, _on_database_away),
     }
     app = Starlette(
@@ -58,6 +62,8 @@ def create_app(routes: Routes) -> Front:
             _route("/line/1/messages/{message_id}", GET=routes.logs.show),
             _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
+            *_divisions("/provisioning/1/applications", routes.applications),
+            *_divisions("/provisioning/1/entities", routes.entities),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),
@@ -88,11 +94,38 @@ def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> 
     return route
 
 
+def _divisions(path: str, parts: Provisioning) -> list[Route]:
+    return [
+        _route(path, GET=parts.list, POST=parts.create),
+        _route(path + "/{id:path}", GET=parts.show, PUT=parts.rename, DELETE=parts.delete),
+    ]
+
+
 async def _on_refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, Refused):
         raise error
-    accept = request.headers.get("accept")
-    return problem(error.status, accept, error.violations, headers=error.headers)
+    return _refusal(request, error.status, error.violations, error.headers)
+
+
+def _refusal(
+    request: Request, status: int, violations: list[Violation], headers: dict[str, str]
+) -> Response:
+    """The answer in the envelope of the path."""
+    if is_legacy(request.url.path):
+        return legacy_refusal(status, violations, headers=headers)
+    return problem(status, request.headers.get("accept"), violations, headers=headers)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    if is_legacy(request.url.path) and isinstance(error, HTTPException):
+        return legacy_refusal(error.status_code, headers=dict(error.headers or {}))
+    return await on_http_exception(request, error)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:
+    if is_legacy(request.url.path):
+        return legacy_refusal(500)
+    return await on_unexpected(request, error)
 
 
 async def _on_overloaded(request: Request, error: Exception) -> Response:
@@ -116,5 +149,4 @@ async def _on_database_away(request: Request, error: Exception) -> Response:
 
 
 def _unavailable(request: Request, violations: list[Violation], *, retry_after: int) -> Response:
-    headers = {"Retry-After": str(retry_after)}
-    return problem(503, request.headers.get("accept"), violations, headers=headers)
+    return _refusal(request, 503, violations, {"Retry-After": str(retry_after)})

@@ -37,7 +37,8 @@ async def authorise(
     """Who the request comes from, if it has one of `scopes`.
 
     Raises: Refused 401 without good credentials, 403 without the scope, from an address that is
-            not allowed or for a suspended account, 429 after too many wrong passwords.
+            not allowed or for a suspended account, 429 after too many wrong passwords or for
+            more requests a second than the account or the key may make.
     """
     header = request.headers.get("authorization", "")
     caller = await directory.identities.identify(header, address_of(request), now)
@@ -46,6 +47,9 @@ async def authorise(
     if not caller.scopes & scopes:
         needed = ", ".join(sorted(scopes))
         raise Refused(403, [Violation("$", f"the key needs one of these scopes: {needed}")])
+    if wait := directory.rates.charge(caller, await directory.policy(caller.account_id, now), now):
+        reason = "the account or its key may not make so many requests a second"
+        raise Refused(429, [Violation("$", reason)], {"Retry-After": str(wait)})
     return caller
 
 

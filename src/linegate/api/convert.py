@@ -76,7 +76,15 @@ async def _reject_blocked(
 async def _to_object(
     message: LineMessage, path: str, account_id: int, directory: Directory, now: datetime
 ) -> MessageObject | Violation:
-    sender = await directory.sender(message.sender, now)
+    options = message.options
+    platform = options.platform if options else None
+    application_id = (platform.application_id or None) if platform else None
+    entity_id = (platform.entity_id or None) if platform else None
+    policy = await directory.policy(account_id, now)
+    name = message.sender or policy.default_sender(application_id, entity_id)
+    if name is None:
+        return Violation(f"{path}.sender", "is required: there is no default sender for it")
+    sender = await directory.sender(name, now)
     if sender is None or sender.account_id != account_id:
         return Violation(f"{path}.sender", "must be the name of a sender of this account")
     match message.content:
@@ -86,8 +94,6 @@ async def _to_object(
             content, templated = render_template(message.content), True
         case _:
             return Violation(f"{path}.content.type", "registered templates are not available yet")
-    options = message.options
-    platform = options.platform if options else None
     destinations, countries, rejections = _destinations(message, sender.countries)
     window = options.delivery_time_window if options else None
     return MessageObject(
@@ -100,9 +106,15 @@ async def _to_object(
         validity=_validity(options.validity_period if options else None),
         window=_window(window),
         zones=_zones(window, countries),
-        endpoint_id=await _endpoint(message.webhooks, account_id, directory, now),
-        entity_id=(platform.entity_id or None) if platform else None,
-        application_id=(platform.application_id or None) if platform else None,
+        endpoint_id=await _endpoint(
+            message.webhooks,
+            account_id,
+            policy.endpoint_id(application_id, entity_id),
+            directory,
+            now,
+        ),
+        entity_id=entity_id,
+        application_id=application_id,
         campaign=(options.campaign_reference_id or None) if options else None,
         callback_data=(message.webhooks.callback_data or None) if message.webhooks else None,
         intermediate=_wants_interim(message.webhooks),
@@ -167,13 +179,21 @@ def _wants_interim(webhooks: Webhooks | None) -> bool:
 
 
 async def _endpoint(
-    webhooks: Webhooks | None, account_id: int, directory: Directory, now: datetime
+    webhooks: Webhooks | None,
+    account_id: int,
+    of_division: int | None,
+    directory: Directory,
+    now: datetime,
 ) -> int:
-    """Where reports go: the message's own URL, else the account's endpoint; 0 for nowhere."""
+    """Where reports go: the message's own URL, its entity's, application's or account's endpoint.
+
+    of_division: the endpoint that the message's entity or application sets.
+    Returns:     0 for nowhere.
+    """
     delivery = webhooks.delivery if webhooks else None
     if delivery is not None and delivery.notify is False:
         return 0
     if webhooks is not None and delivery is not None and delivery.url:
         content_type = webhooks.content_type or "application/json"
         return await directory.endpoint(account_id, delivery.url, content_type, now)
-    return await directory.default_endpoint(account_id, now) or 0
+    return of_division or await directory.default_endpoint(account_id, now) or 0

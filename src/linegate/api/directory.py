@@ -6,9 +6,12 @@ A change by command takes effect when the memory ends. What is not found is not 
 from collections.abc import Sequence
 from datetime import datetime
 
+from linegate.api.divisions import Divisions
 from linegate.api.identities import Identities
 from linegate.api.memory import REMEMBERED_FOR, Memory
+from linegate.api.rates import Rates
 from linegate.clock import Clock
+from linegate.domain.policy import AccountPolicy
 from linegate.postgres.blocklist import blocked_of, has_blocked
 from linegate.postgres.directory import (
     Sender,
@@ -16,6 +19,7 @@ from linegate.postgres.directory import (
     ensure_endpoint,
     find_sender,
 )
+from linegate.postgres.divisions import load_policy
 from linegate.postgres.pool import Pool
 
 __all__ = ["Directory"]
@@ -29,10 +33,17 @@ class Directory:
         self._pool = pool
         self._clock = clock
         self.identities = Identities(pool)
+        self.divisions = Divisions(pool)
+        self.rates = Rates()
+        self._policies: Memory[int, AccountPolicy] = Memory(self._load_policy, REMEMBERED_FOR)
         self._senders: Memory[str, Sender] = Memory(self._load_sender, REMEMBERED_FOR)
         self._endpoints: Memory[tuple[int, str, str], int] = Memory(self._make_endpoint, None)
         self._blocks: Memory[int, bool] = Memory(self._load_blocks, REMEMBERED_FOR)
         self._defaults: Memory[int, int] = Memory(self._load_default, REMEMBERED_FOR)
+
+    async def policy(self, account_id: int, now: datetime) -> AccountPolicy:
+        """What an account and its parts set."""
+        return await self._policies.get(account_id, now) or AccountPolicy()
 
     async def sender(self, name: str, now: datetime) -> Sender | None:
         """The sender with this name, of whatever account."""
@@ -61,6 +72,10 @@ class Directory:
     async def _load_blocks(self, account_id: int) -> bool:
         async with self._pool.acquire() as conn:
             return await has_blocked(conn, account_id)
+
+    async def _load_policy(self, account_id: int) -> AccountPolicy | None:
+        async with self._pool.acquire() as conn:
+            return await load_policy(conn, account_id)
 
     async def _load_sender(self, name: str) -> Sender | None:
         async with self._pool.acquire() as conn:

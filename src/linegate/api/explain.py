@@ -37,24 +37,27 @@ _NOT_WHOLE = 1.5
 _ESCAPED_NUL = rb"\u0000"
 
 
-def read_request(body: bytes, now: datetime) -> LineRequest | list[Violation]:
+def read_request(
+    body: bytes, now: datetime, *, needs_sender: bool = True
+) -> LineRequest | list[Violation]:
     """A request that breaks no rule, or everything that is wrong with it (never empty).
 
-    now: aware; `sendAt` is measured from it.
+    now:          aware; `sendAt` is measured from it.
+    needs_sender: False for accounts with a default sender.
     """
     if is_deeper(body, DEEPEST):
-        return explain(body, now)
+        return explain(body, now, needs_sender=needs_sender)
     try:
         request = decode_request(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return explain(body, now)
+        return explain(body, now, needs_sender=needs_sender)
     # PostgreSQL cannot store NUL; JSON can only write it so (or as an escaped backslash).
-    if _ESCAPED_NUL in body and (found := explain(body, now)):
+    if _ESCAPED_NUL in body and (found := explain(body, now, needs_sender=needs_sender)):
         return found
-    return _bounded(check_request(request, now)) or request
+    return _bounded(check_request(request, now, needs_sender=needs_sender)) or request
 
 
-def explain(body: bytes, now: datetime) -> list[Violation]:
+def explain(body: bytes, now: datetime, *, needs_sender: bool = True) -> list[Violation]:
     """Everything wrong with a request, structure and meaning together; empty if nothing.
 
     body: as received: it may be empty, no JSON, not UTF-8, or nested without end.
@@ -71,7 +74,7 @@ def explain(body: bytes, now: datetime) -> list[Violation]:
         broken = [violation.property for violation in found]
         found += [
             violation
-            for violation in check_request(request, now)
+            for violation in check_request(request, now, needs_sender=needs_sender)
             if not any(related(violation.property, place) for place in broken)
         ]
     return _bounded(found) or _refusal(body)

@@ -41,16 +41,21 @@ _SHORTEST_WINDOW = 60  # minutes
 _SECONDS_OF = {"SECONDS": 1, "MINUTES": 60, "HOURS": 3600, None: 60}
 
 
-def check_request(request: LineRequest, now: datetime) -> list[Violation]:
+def check_request(
+    request: LineRequest, now: datetime, *, needs_sender: bool = True
+) -> list[Violation]:
     """Everything wrong with a decoded request; empty if nothing.
 
-    now: aware; `sendAt` is measured from it.
+    now:          aware; `sendAt` is measured from it.
+    needs_sender: False for accounts with a default sender.
     """
     found: list[Violation] = []
     if request.options is not None and request.options.schedule is not None:
         _check_schedule(request.options.schedule, "options.schedule", now, found)
     for index, message in enumerate(request.messages):
         path = f"messages[{index}]"
+        if message.sender is None and needs_sender:
+            found.append(Violation(f"{path}.sender", "is required"))
         found += _content_violations(message.content, f"{path}.content")
         if message.options is not None or message.webhooks is not None:
             _check_options(message, path, found)

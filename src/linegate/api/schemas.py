@@ -176,11 +176,15 @@ class Webhooks(_Wire):
 
 
 class LineMessage(_Wire):
-    """One content to many destinations, from one sender."""
+    """One content to many destinations, from one sender.
 
-    sender: Sender
+    sender: published as required; an account with a default sender may leave it out, which
+            `request_rules.py` knows.
+    """
+
     destinations: Annotated[list[Destination], Meta(min_length=1)]
     content: Content
+    sender: Sender | None = None
     options: MessageOptions | None = None
     webhooks: Webhooks | None = None
 

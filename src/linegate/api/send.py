@@ -16,6 +16,7 @@ from linegate.api.body import read_body
 from linegate.api.convert import to_bulk
 from linegate.api.directory import Directory
 from linegate.api.explain import read_request
+from linegate.api.gate import Gate
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY, read_key
 from linegate.api.platform_rules import apply_platform
 from linegate.api.schemas_response import encode_send_answer
@@ -41,15 +42,17 @@ class Send:
         self,
         directory: Directory,
         acceptor: Acceptor,
+        gate: Gate,
         clock: Clock,
         metrics: Metrics,
         *,
         body_limit: int,
         destinations_limit: int,
     ) -> None:
-        """Accept through `acceptor`. Limits: bytes of a body, destinations of a request."""
+        """Accept through `gate`. Limits: bytes of a body, destinations of a request."""
         self._directory = directory
         self._acceptor = acceptor
+        self._gate = gate
         self._clock = clock
         self._metrics = metrics
         self._body_limit = body_limit
@@ -66,14 +69,16 @@ class Send:
         key = read_key(request, caller.account_id)
         if key is None:
             bulk = await self._read(body, caller, now)
-            return self._taken(bulk, await self._acceptor.accept(bulk))
+            accept = partial(self._acceptor.accept, bulk)
+            return self._taken(bulk, await self._gate.through(bulk, caller, accept, now))
         digest = sha256(body).digest()
         before = await self._acceptor.answered(key, digest, now)
         if before is not None:
             return _again(before)
         bulk = await self._read(body, caller, now)
         once = Once(key, digest, partial(_answer, bulk))
-        accepted = await self._acceptor.accept_once(bulk, once)
+        accept_once = partial(self._acceptor.accept_once, bulk, once)
+        accepted = await self._gate.through(bulk, caller, accept_once, now)
         if isinstance(accepted, Repeated | KeyReused):
             return _again(accepted)
         return self._taken(bulk, accepted)
@@ -92,10 +97,9 @@ class Send:
 
     async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
         """The bulk, or everything that is wrong with the request."""
-        if len(body) > _LARGE:
-            asked = await run_in_threadpool(read_request, body, now)
-        else:
-            asked = read_request(body, now)
+        policy = await self._directory.policy(caller.account_id, now)
+        read = partial(read_request, body, now, needs_sender=not policy.has_default_sender)
+        asked = await run_in_threadpool(read) if len(body) > _LARGE else read()
         if isinstance(asked, list):
             raise Refused(400, asked)
         count = sum(len(message.destinations) for message in asked.messages)

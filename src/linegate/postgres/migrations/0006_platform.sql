@@ -1,2 +1,114 @@
--- Applications, entities, limits, statistics, audit.
-SELECT 1;
+-- Applications and entities, limits, statistics, the audit log, retention.
+
+-- ------------------------------------------------------------------- applications and entities
+
+-- Parts of an account that clients name in their messages; made by the provisioning API or on first
+-- use. The settings of the narrowest part win: entity, application, account.
+CREATE TYPE division_kind AS ENUM ('application', 'entity');
+CREATE TABLE division (
+    account_id       bigint NOT NULL REFERENCES account,
+    kind             division_kind NOT NULL,
+    id               text NOT NULL,
+    name             text,
+    default_sender   bigint REFERENCES sender,      -- of messages that name none
+    endpoint_id      bigint REFERENCES endpoint,    -- of messages without a report URL of their own
+    templates        text CHECK (templates IN ('free', 'required')),  -- NULL: as the sender says
+    messages_per_day integer CHECK (messages_per_day >= 0),
+    created_at       timestamptz NOT NULL,
+    PRIMARY KEY (account_id, kind, id)
+);
+-- Only these are read with each account's policy.
+CREATE INDEX division_settings ON division (account_id)
+    WHERE default_sender IS NOT NULL OR endpoint_id IS NOT NULL OR templates IS NOT NULL
+       OR messages_per_day IS NOT NULL;
+
+-- --------------------------------------------------------------------------------------- limits
+
+-- NULL: without a limit. A request over one is refused before anything is written.
+ALTER TABLE account
+    ADD COLUMN default_sender      bigint REFERENCES sender,
+    ADD COLUMN requests_per_second integer CHECK (requests_per_second > 0),
+    ADD COLUMN messages_per_day    integer CHECK (messages_per_day >= 0),
+    ADD COLUMN messages_waiting    bigint CHECK (messages_waiting >= 0),
+    ADD COLUMN retention_days      integer CHECK (retention_days > 0);  -- NULL: the installation's
+ALTER TABLE api_key
+    ADD COLUMN requests_per_second integer CHECK (requests_per_second > 0),
+    ADD COLUMN messages_per_day    integer CHECK (messages_per_day >= 0);
+CREATE INDEX api_key_limits ON api_key (account_id)
+    WHERE requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL;
+
+-- What was used of a daily limit. API processes take from it in portions and give back what is left.
+-- subject: 'account', 'key 17', 'application shop' or 'entity tokyo'.
+CREATE TABLE quota_use (
+    account_id bigint NOT NULL,
+    subject    text NOT NULL,
+    day        date NOT NULL,               -- UTC
+    used       bigint NOT NULL,
+    PRIMARY KEY (account_id, subject, day)
+) WITH (fillfactor = 50);
+
+-- ------------------------------------------------------------------------------------ audit log
+
+-- Who changed what of the configuration. Written by triggers, so that no way of changing it can
+-- leave no trace. The instant is the database's own: no caller may choose it.
+CREATE TABLE audit (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at         timestamptz NOT NULL,
+    account_id bigint,                      -- NULL: of the installation
+    actor      text NOT NULL,               -- 'key 17', 'user alice', or a program and its user
+    action     text NOT NULL CHECK (action IN ('create', 'change', 'delete')),
+    kind       text NOT NULL,               -- the table
+    subject    text NOT NULL,               -- the row, as its owner names it
+    changes    jsonb NOT NULL               -- column -> [before, after]; secrets withheld
+);
+CREATE INDEX audit_account ON audit (account_id, id);
+
+-- Arguments: the columns that name a row, separated by commas; columns that programs write by
+-- themselves; columns that are secret though not sealed.
+CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    was     jsonb := CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE to_jsonb(OLD) END;
+    became  jsonb := CASE WHEN TG_OP = 'DELETE' THEN '{}' ELSE to_jsonb(NEW) END;
+    row_    jsonb := was || became;
+    named   text[] := string_to_array(TG_ARGV[0], ',');
+    passed  text[] := string_to_array(TG_ARGV[1], ',');
+    secret  text[] := string_to_array(TG_ARGV[2], ',');
+    differ  jsonb := '{}';
+    each    text;
+BEGIN
+    FOR each IN SELECT jsonb_object_keys(row_) LOOP
+        IF was -> each IS NOT DISTINCT FROM became -> each OR each = ANY(passed) THEN CONTINUE; END IF;
+        IF COALESCE(was -> each, 'null') = 'null' AND COALESCE(became -> each, 'null') = 'null' THEN CONTINUE; END IF;
+        differ := differ || jsonb_build_object(each, CASE
+            WHEN each = ANY(secret) THEN '["(withheld)", "(withheld)"]'::jsonb
+            ELSE jsonb_build_array(was -> each, became -> each) END);
+    END LOOP;
+    IF differ <> '{}' THEN
+        INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
+        VALUES (clock_timestamp(),
+                CASE WHEN TG_TABLE_NAME = 'account' THEN row_ ->> 'id' ELSE row_ ->> 'account_id' END::bigint,
+                COALESCE(NULLIF(current_setting('linegate.actor', true), ''), current_setting('application_name')),
+                CASE TG_OP WHEN 'INSERT' THEN 'create' WHEN 'DELETE' THEN 'delete' ELSE 'change' END,
+                TG_TABLE_NAME,
+                (SELECT string_agg(row_ ->> part, ' ' ORDER BY n) FROM unnest(named) WITH ORDINALITY AS u (part, n)),
+                differ);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON account FOR EACH ROW
+    EXECUTE FUNCTION record_change('name', '', 'webhook_secret');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON api_key FOR EACH ROW
+    EXECUTE FUNCTION record_change('id,name', '', 'digest,hint');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON api_user FOR EACH ROW
+    EXECUTE FUNCTION record_change('name', '', 'password_hash');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON sender FOR EACH ROW
+    EXECUTE FUNCTION record_change('name', 'hold_reason,held_at,hold_until', 'channel_secret,access_token,assertion_key');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON division FOR EACH ROW
+    EXECUTE FUNCTION record_change('kind,id', '', '');
+-- An account's own endpoint. Others come and go with the URLs of messages.
+CREATE TRIGGER audited AFTER INSERT OR UPDATE ON endpoint FOR EACH ROW WHEN (NEW.is_default)
+    EXECUTE FUNCTION record_change('url', 'failures,probe_at,last_error,leased_until,taken_at,turn_at,gone_at', '');
+-- A blocked number is personal: the log says that one was blocked, not which.
+CREATE TRIGGER audited AFTER INSERT OR DELETE ON blocklist FOR EACH ROW
+    EXECUTE FUNCTION record_change('account_id', '', 'destination');

@@ -1,0 +1,13 @@
+-- The audit log. Rows are written by the triggers of the configuration's tables (0006_platform.sql).
+
+-- name: act_as :exec
+-- Until the transaction ends, what changes was changed by this caller.
+SELECT set_config('linegate.actor', :actor, true);
+
+-- name: list_audit :many
+-- The newest changes, of one account or of all.
+SELECT audit.id, audit.at, account.name AS account, audit.actor, audit.action, audit.kind, audit.subject,
+       audit.changes::text AS changes
+FROM audit LEFT JOIN account ON account.id = audit.account_id
+WHERE (:account_id::bigint IS NULL OR audit.account_id = :account_id) AND audit.id < :before
+ORDER BY audit.id DESC LIMIT :limit;

@@ -5,8 +5,8 @@ from typing import Literal
 __all__ = ["account_context", "sender_context"]
 
 
-def sender_context(name: str, what: Literal["secret", "token"]) -> str:
-    """The place of a sender's channel secret or access token."""
+def sender_context(name: str, what: Literal["secret", "token", "assertion_key"]) -> str:
+    """The place of a sender's channel secret, access token or assertion key."""
     return f"sender:{name}:{what}"
 
 

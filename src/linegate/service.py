@@ -26,6 +26,7 @@ from linegate.api.send import Send
 from linegate.api.sessions import Sessions
 from linegate.clock import Clock
 from linegate.config import Settings
+from linegate.credentials import token_sources
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
 from linegate.dispatch.keeper import LeaseKeeper
 from linegate.dispatch.receipts import Receipts
@@ -34,9 +35,8 @@ from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
 from linegate.domain.ids import IdMaker
 from linegate.line.client import LineClient, Timeouts
-from linegate.line.tokens import FixedToken, RenewedToken, TokenSource, by_channel_secret
 from linegate.metrics import Metrics
-from linegate.postgres.directory import SenderRow, next_process_number
+from linegate.postgres.directory import next_process_number
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
 from linegate.report.logbook import Logbook
@@ -174,7 +174,7 @@ async def _add_dispatch(
     patience = Patience(
         resend_after=settings.resend_unknown_after, resend_limit=settings.resend_unknown_limit
     )
-    senders = Senders(store.pool, clock, metrics, _token_source(store, line, clock))
+    senders = Senders(store.pool, clock, metrics, token_sources(store.vault, line, clock))
     await senders.run_once()
     dispatcher = Dispatcher(
         store.pool,
@@ -214,20 +214,6 @@ def _add_report(
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
     supervisor.add(Forgetter(store.pool, clock))
-
-
-def _token_source(
-    store: Store, line: LineClient, clock: Clock
-) -> Callable[[SenderRow], TokenSource]:
-    def source(row: SenderRow) -> TokenSource:
-        if row.access_token is not None:
-            context = sender_context(row.name, "token")
-            return FixedToken(store.vault.open(row.access_token, context=context))
-        secret = store.vault.open(row.channel_secret, context=sender_context(row.name, "secret"))
-        issue = by_channel_secret(line, channel_id=row.channel_id, channel_secret=secret)
-        return RenewedToken(issue, clock)
-
-    return source
 
 
 class _Server(uvicorn.Server):

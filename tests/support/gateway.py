@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from linegate.cli.accounts import create_account, create_sender
+from linegate.cli.accounts import create_account
+from linegate.cli.senders import create_sender
 from linegate.clock import Clock
 from linegate.config import Settings, load
 from linegate.metrics import Metrics

@@ -2,7 +2,7 @@
 
 import typer
 
-from linegate.cli import accounts, blocklist, keys, serve, users
+from linegate.cli import accounts, blocklist, keys, senders, serve, users
 
 __all__ = ["app", "main"]
 
@@ -19,7 +19,7 @@ app.command("simulate")(serve.simulate)
 app.add_typer(accounts.account, name="account")
 app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")
-app.add_typer(accounts.sender, name="sender")
+app.add_typer(senders.sender, name="sender")
 app.add_typer(blocklist.blocklist, name="blocklist")
 app.add_typer(accounts.webhook, name="webhook")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import aiohttp
 
-from linegate.cli.accounts import create_account, create_sender
+from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
+from linegate.cli.senders import create_sender
 from linegate.config import Settings
 from linegate.domain.keys import digest_of
 from linegate.postgres.directory import find_account, find_sender

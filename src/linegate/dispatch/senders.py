@@ -155,7 +155,13 @@ class Senders:
 
 
 def _credentials(row: SenderRow) -> tuple[object, ...]:
-    return row.channel_id, row.channel_secret, row.access_token
+    return (
+        row.channel_id,
+        row.channel_secret,
+        row.access_token,
+        row.assertion_key,
+        row.assertion_kid,
+    )
 
 
 def _circuit_of(row: SenderRow) -> Circuit:

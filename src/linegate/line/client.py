@@ -34,6 +34,7 @@ __all__ = [
     "LineClient",
     "Timeouts",
     "WebhookEndpoint",
+    "WebhookTest",
 ]
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -77,6 +78,14 @@ class WebhookEndpoint(msgspec.Struct, frozen=True):
 
     endpoint: str
     active: bool
+
+
+class WebhookTest(msgspec.Struct, rename="camel", frozen=True):
+    """What LINE's test call to the webhook gave; status_code: 0 if nobody answered."""
+
+    success: bool
+    status_code: int = 0
+    reason: str = ""
 
 
 class DeliveredCount(msgspec.Struct, frozen=True):
@@ -184,6 +193,15 @@ class LineClient:
     async def webhook_endpoint(self, token: str) -> WebhookEndpoint | Outcome:
         """The channel's webhook settings. Source: "Get webhook endpoint information"."""
         return await self._get("/v2/bot/channel/webhook/endpoint", token, WebhookEndpoint)
+
+    async def test_webhook(self, token: str) -> WebhookTest | Outcome:
+        """Let LINE call the webhook with no events. Source: "Test webhook endpoint"."""
+        path = f"{self._base}/v2/bot/channel/webhook/test"
+        try:
+            request = self._client.post(path).bearer_auth(token).body_bytes(b"{}")
+        except ValueError:
+            return _unusable_token()
+        return _decoded(await _exchange(request), WebhookTest)
 
     async def count_delivered(
         self, token: str, day: date, *, templated: bool

@@ -16,6 +16,7 @@ from typing import Protocol, assert_never
 
 from linegate.clock import Clock
 from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.line.assertion import AssertionKey, sign
 from linegate.line.client import IssuedToken, LineClient
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "TokenFailure",
     "TokenFault",
     "TokenSource",
+    "by_assertion",
     "by_channel_secret",
 ]
 
@@ -177,10 +179,31 @@ def by_channel_secret(client: LineClient, *, channel_id: str, channel_secret: st
     }
 
     async def issue() -> IssuedToken | TokenFailure:
-        answer = await client.issue_token(form)
-        return answer if isinstance(answer, IssuedToken) else _failure_of(answer)
+        return _issued(await client.issue_token(form))
 
     return issue
+
+
+def by_assertion(client: LineClient, *, channel_id: str, key: AssertionKey, clock: Clock) -> Issue:
+    """How to issue stateless tokens with a channel's own key, of which LINE has the public half.
+
+    Stateless and not v2.1 tokens, of which a channel may have 30: docs/decisions/0032.
+    Source: Messaging API reference, "Issue stateless channel access token" (JWT assertion).
+    """
+
+    async def issue() -> IssuedToken | TokenFailure:
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": sign(key, channel_id, clock.now()),
+        }
+        return _issued(await client.issue_token(form))
+
+    return issue
+
+
+def _issued(answer: IssuedToken | Outcome) -> IssuedToken | TokenFailure:
+    return answer if isinstance(answer, IssuedToken) else _failure_of(answer)
 
 
 def _held(issued: IssuedToken, now: datetime) -> _Held:

@@ -30,18 +30,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A sender as the API needs it; the secret is sealed."""
+    """A sender as the API needs it; the secret is sealed; relays: has a bot behind it."""
 
     id: int
     account_id: int
     name: str
     channel_secret: bytes
     countries: frozenset[str]
+    relays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SenderRow:
-    """A sender as a worker needs it; secret and token are sealed."""
+    """A sender as a worker needs it; secret, token and assertion key are sealed."""
 
     id: int
     account_id: int
@@ -52,6 +53,8 @@ class SenderRow:
     hold: str | None
     hold_until: datetime | None
     suspended_at: datetime | None
+    assertion_key: bytes | None
+    assertion_kid: str | None
 
 
 async def next_process_number(conn: Connection) -> int:
@@ -117,6 +120,7 @@ async def find_sender(conn: Connection, name: str) -> Sender | None:
         row["name"],
         row["channel_secret"],
         frozenset(row["countries"]),
+        row["relays"],
     )
 
 

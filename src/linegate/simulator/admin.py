@@ -28,6 +28,7 @@ class _NewChannel(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     flexible: bool = True
     templated: bool = True
     redelivery: bool = False
+    assertion_keys: dict[str, str] = {}
 
 
 class _Switch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

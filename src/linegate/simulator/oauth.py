@@ -1,8 +1,8 @@
 """The token endpoints.
 
 Source: LINE reference, "Channel access token" (FACTS A5.1). Stateless and short-lived
-tokens are issued for the channel's id and secret. JWT assertions are not accepted: they
-need a key registered in LINE's console, which the simulator does not have.
+tokens are issued for the channel's id and secret; stateless ones also for a JWT assertion
+signed with a key of the channel's settings.
 """
 
 from urllib.parse import parse_qsl
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from linegate.simulator.assertions import issuer_of, refusal_of
 from linegate.simulator.line_platform import LinePlatform
 from linegate.simulator.replies import Handler, json_reply
 from linegate.simulator.tokens import SHORT_LIVED_SECONDS, STATELESS_SECONDS
@@ -63,12 +64,17 @@ class OAuth:
         form = await _form(request)
         if form.get("grant_type") != "client_credentials":
             return _problem("unsupported_grant_type", "unsupported grant_type")
-        if "client_assertion" in form:
-            return _problem("invalid_client", "the simulator does not take JWT assertions", 404)
-        channel = self._channels.by_id.get(form.get("client_id", ""))
-        if channel is None or channel.given.channel_secret != form.get("client_secret"):
-            return _problem("invalid_client", "invalid client_id or client_secret")
         now = self._channels.settings.wall()
+        if "client_assertion" in form and kind == "stateless":
+            channel = self._channels.by_id.get(issuer_of(form["client_assertion"]))
+            keys = channel.given.assertion_keys if channel is not None else {}
+            refusal = refusal_of(form, keys, now)
+            if channel is None or refusal is not None:
+                return _problem("invalid_client", refusal or "unknown channel", 400)
+        else:
+            channel = self._channels.by_id.get(form.get("client_id", ""))
+            if channel is None or channel.given.channel_secret != form.get("client_secret"):
+                return _problem("invalid_client", "invalid client_id or client_secret")
         token = self._channels.tokens.issue(channel.id, kind, lifetime, now)
         answer = {"token_type": "Bearer", "access_token": token, "expires_in": lifetime}
         return json_reply(answer)

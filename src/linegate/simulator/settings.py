@@ -18,6 +18,7 @@ class ChannelSettings:
     flexible:     may use `/bot/pnp/push`; without it the answer is 403.
     templated:    may use `/v2/bot/message/pnp/templated/push`.
     redelivery:   repeat failed webhook calls, as the console's switch does (off at LINE).
+    assertion_keys: public keys (PEM) of JWT assertions by kid, as registered in the console.
     """
 
     channel_id: str
@@ -27,6 +28,7 @@ class ChannelSettings:
     flexible: bool = True
     templated: bool = True
     redelivery: bool = False
+    assertion_keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,13 @@ SELECT id FROM created;
 
 -- name: find_sender :one
 -- A sender by its name.
-SELECT id, account_id, name, channel_secret, countries FROM sender WHERE name = :name;
+SELECT id, account_id, name, channel_secret, countries, relay_url IS NOT NULL AS relays
+FROM sender WHERE name = :name;
 
 -- name: load_senders :many
 -- Every sender, with why it is held if it is.
 SELECT sender.id, sender.account_id, sender.name, sender.channel_id, sender.channel_secret, sender.access_token,
-       sender.hold, sender.hold_until, account.suspended_at
+       sender.hold, sender.hold_until, account.suspended_at, sender.assertion_key, sender.assertion_kid
 FROM sender JOIN account ON account.id = sender.account_id;
 
 -- name: hold_sender :exec

@@ -1,0 +1,292 @@
+"""Commands: `linegate sender`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import phonenumbers
+import typer
+
+from linegate.cli.accounts import AccountName, account_id_of
+from linegate.cli.console import CommandError, JsonFlag, read_settings, show, with_store
+from linegate.cli.sender_words import hold_words, shown_sender
+from linegate.clock import SystemClock
+from linegate.credentials import token_sources
+from linegate.domain.circuit import Hold
+from linegate.line.assertion import AssertionKey, BadKey, read_key
+from linegate.line.checkup import Finding, check_up
+from linegate.line.client import LineClient
+from linegate.postgres.directory import hold_sender, insert_sender, resume_sender
+from linegate.postgres.senders import (
+    SenderChange,
+    SenderListed,
+    list_senders,
+    load_sender,
+    set_sender,
+)
+from linegate.postgres.store import Store
+from linegate.sealing import sender_context
+from linegate.vault import Vault
+from linegate.webhook.guard import Guard
+
+__all__ = ["create_sender", "sender"]
+
+LINE_RATE = 1900
+"""Requests a second to one channel: a little below LINE's 2,000, for what network delay bunches."""
+
+sender = typer.Typer(help="Senders: LINE Official Accounts.", no_args_is_help=True)
+
+SenderName = Annotated[str, typer.Option("--sender", help="The sender's name.")]
+ChannelSecret = Annotated[
+    str | None, typer.Option(help="The channel's secret.", envvar="LINEGATE_CHANNEL_SECRET")
+]
+ChannelSecretFile = Annotated[Path | None, typer.Option(help="A file that holds the secret.")]
+AccessToken = Annotated[
+    str | None,
+    typer.Option(
+        help="A long-lived channel access token; without it tokens are issued and renewed.",
+        envvar="LINEGATE_ACCESS_TOKEN",
+    ),
+]
+AccessTokenFile = Annotated[Path | None, typer.Option(help="A file that holds the token.")]
+AssertionFile = Annotated[
+    Path | None,
+    typer.Option(help="A private key, JWK or PEM, whose public half LINE's console has."),
+]
+AssertionKid = Annotated[
+    str | None, typer.Option(help="The key's id in LINE's console, if the JWK has none.")
+]
+
+
+@sender.command("create")
+def sender_create(
+    owner: AccountName,
+    name: Annotated[str, typer.Option("--sender", help="Its name, as requests give it.")],
+    channel_id: Annotated[str, typer.Option(help="The Messaging API channel's id.")],
+    channel_secret: ChannelSecret = None,
+    channel_secret_file: ChannelSecretFile = None,
+    access_token: AccessToken = None,
+    access_token_file: AccessTokenFile = None,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Create a sender and print its id. LINE's events go to /line/webhook/NAME."""
+    secret = _given(channel_secret, channel_secret_file)
+    if secret is None:
+        raise typer.BadParameter(
+            "--channel-secret, its variable or --channel-secret-file is needed"
+        )
+    token = _given(access_token, access_token_file)
+    id_ = with_store(
+        lambda store: create_sender(
+            store, owner, name, channel_id=channel_id, channel_secret=secret, token=token
+        )
+    )
+    show({"id": id_, "sender": name}, as_json=as_json, plain=str(id_))
+
+
+@sender.command("set")
+def sender_set(  # noqa: PLR0913, PLR0917 - one option each
+    owner: AccountName,
+    name: SenderName,
+    channel_secret: ChannelSecret = None,
+    channel_secret_file: ChannelSecretFile = None,
+    access_token: AccessToken = None,
+    access_token_file: AccessTokenFile = None,
+    no_access_token: Annotated[
+        bool, typer.Option("--no-access-token", help="Issue tokens instead.")
+    ] = False,
+    assertion_key_file: AssertionFile = None,
+    assertion_kid: AssertionKid = None,
+    no_assertion_key: Annotated[
+        bool, typer.Option("--no-assertion-key", help="Use the channel secret instead.")
+    ] = False,
+    countries: Annotated[
+        str | None, typer.Option(help="Countries it sends to, as JP,TH,TW.")
+    ] = None,
+    relay_url: Annotated[
+        str | None, typer.Option(help="The bot's URL that gets events that are not ours.")
+    ] = None,
+    no_relay: Annotated[bool, typer.Option("--no-relay", help="Forward nothing.")] = False,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Change a sender; what is not given stays. Counts within 2 seconds."""
+    secret = _given(channel_secret, channel_secret_file)
+    token = _given(access_token, access_token_file)
+
+    async def work(store: Store) -> None:
+        key = _assertion(assertion_key_file, assertion_kid)
+        change = SenderChange(
+            channel_secret=_sealed(store.vault, name, "secret", secret),
+            access_token=_sealed(store.vault, name, "token", token),
+            no_token=no_access_token,
+            assertion_key=_sealed(store.vault, name, "assertion_key", key.pem if key else None),
+            assertion_kid=key.kid if key else None,
+            no_assertion=no_assertion_key,
+            relay_url=_checked_url(relay_url),
+            no_relay=no_relay,
+            countries=_countries(countries),
+        )
+        async with store.pool.acquire() as conn:
+            account_id = await account_id_of(conn, owner)
+            if not await set_sender(conn, account_id, name, change):
+                raise CommandError(f"{owner} has no sender {name}")
+
+    with_store(work)
+    show({"sender": name}, as_json=as_json, plain=name)
+
+
+@sender.command("list")
+def sender_list(owner: AccountName, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """List an account's senders, and why LINE does not take their messages if it does not."""
+
+    async def work(store: Store) -> list[SenderListed]:
+        async with store.pool.acquire() as conn:
+            return await list_senders(conn, await account_id_of(conn, owner))
+
+    senders = with_store(work)
+    lines = [f"{each.name}\t{each.channel_id}\t{hold_words(each)}" for each in senders]
+    shown = [shown_sender(each) for each in senders]
+    show({"account": owner, "senders": shown}, as_json=as_json, plain="\n".join(lines))
+
+
+@sender.command("pause")
+def sender_pause(
+    owner: AccountName,
+    name: SenderName,
+    reason: Annotated[str, typer.Option(help="Why, for those who look later.")] = "",
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Send nothing more of a sender until it is resumed. Validity periods go on running."""
+
+    async def work(store: Store) -> None:
+        async with store.pool.acquire() as conn:
+            row = await load_sender(conn, await account_id_of(conn, owner), name)
+            if row is None:
+                raise CommandError(f"{owner} has no sender {name}")
+            hold, now = Hold.PAUSED.value, SystemClock().now()
+            await hold_sender(conn, row.id, hold=hold, reason=reason, until=None, now=now)
+
+    with_store(work)
+    show({"sender": name, "hold": "paused"}, as_json=as_json, plain=name)
+
+
+@sender.command("resume")
+def sender_resume(
+    owner: AccountName, name: SenderName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Let a sender go on, whatever it was held for; LINE is asked again."""
+
+    async def work(store: Store) -> None:
+        async with store.pool.acquire() as conn:
+            row = await load_sender(conn, await account_id_of(conn, owner), name)
+            if row is None:
+                raise CommandError(f"{owner} has no sender {name}")
+            await resume_sender(conn, row.id, holds=[hold.value for hold in Hold])
+
+    with_store(work)
+    show({"sender": name, "hold": None}, as_json=as_json, plain=name)
+
+
+@sender.command("check")
+def sender_check(
+    owner: AccountName, name: SenderName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Ask LINE about a sender: token, account, webhook. Exits with 1 if something is wrong."""
+    settings = read_settings()
+
+    async def work(store: Store) -> list[Finding]:
+        async with store.pool.acquire() as conn:
+            account_id = await account_id_of(conn, owner)
+            row = await load_sender(conn, account_id, name)
+            listed = {each.name: each for each in await list_senders(conn, account_id)}
+        if row is None:
+            raise CommandError(f"{owner} has no sender {name}")
+        clock = SystemClock()
+        async with LineClient(settings.line_api_url) as line:
+            found = await check_up(
+                line,
+                token_sources(store.vault, line, clock)(row),
+                webhook_name=name,
+                now=clock.now(),
+            )
+        return [Finding("state", row.hold is None, hold_words(listed[name])), *found]
+
+    findings = with_store(work)
+    plain = "\n".join(f"{'ok ' if each.is_good else 'BAD'}  {each.words}" for each in findings)
+    told = [{"what": each.what, "good": each.is_good, "words": each.words} for each in findings]
+    is_good = all(each.is_good for each in findings)
+    show({"sender": name, "good": is_good, "findings": told}, as_json=as_json, plain=plain)
+    if not is_good:
+        raise typer.Exit(1)
+
+
+async def create_sender(
+    store: Store, owner: str, name: str, *, channel_id: str, channel_secret: str, token: str | None
+) -> int:
+    """Create a sender of an account; gives its id."""
+    vault = store.vault
+    async with store.pool.acquire() as conn:
+        id_ = await insert_sender(
+            conn,
+            account_id=await account_id_of(conn, owner),
+            name=name,
+            channel_id=channel_id,
+            channel_secret=vault.seal(channel_secret, context=sender_context(name, "secret")),
+            access_token=_sealed(vault, name, "token", token),
+            per_second=LINE_RATE,
+            now=SystemClock().now(),
+        )
+    if id_ is None:
+        raise CommandError(f"there is a sender named {name} already in this installation")
+    return id_
+
+
+def _sealed(vault: Vault, name: str, what: str, secret: str | None) -> bytes | None:
+    if secret is None:
+        return None
+    match what:
+        case "secret" | "token" | "assertion_key":
+            return vault.seal(secret, context=sender_context(name, what))
+        case _:
+            raise ValueError(f"a sender has no {what}")
+
+
+def _given(value: str | None, file: Path | None) -> str | None:
+    """A secret from the option, its variable or its file."""
+    if value is None and file is not None:
+        value = file.read_text(encoding="utf-8").strip()
+    return value or None
+
+
+def _assertion(file: Path | None, kid: str | None) -> AssertionKey | None:
+    if file is None:
+        if kid is not None:
+            raise CommandError("--assertion-kid belongs to --assertion-key-file")
+        return None
+    key = read_key(file.read_text(encoding="utf-8"), kid)
+    if isinstance(key, BadKey):
+        raise CommandError(f"{file}: {key.reason}")
+    return key
+
+
+def _checked_url(url: str | None) -> str | None:
+    """A relay URL that may be called. Private addresses are refused when it is called."""
+    refusal = Guard(allow_private=read_settings().webhook_allow_private).refusal_of(url or "")
+    if url is not None and refusal is not None:
+        raise CommandError(f"--relay-url: {refusal}")
+    return url
+
+
+def _countries(text: str | None) -> list[str] | None:
+    """ISO codes of countries that have numbers. Raises: CommandError for others."""
+    if text is None:
+        return None
+    codes = sorted({part.strip().upper() for part in text.split(",") if part.strip()})
+    unknown = _unknown(codes)
+    if unknown or not codes:
+        raise CommandError(f"--countries: not a country's code: {', '.join(unknown) or 'nothing'}")
+    return codes
+
+
+def _unknown(codes: Iterable[str]) -> list[str]:
+    return [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]

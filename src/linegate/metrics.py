@@ -75,6 +75,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.relayed = Counter(
+            "linegate_relayed_total",
+            "Forwards of LINE's calls to bots behind senders, by result",
+            ["result"],
+            registry=registry,
+        )
         self.pushed = Counter(
             "linegate_reports_pushed_total",
             "Delivery reports pushed, by result",

@@ -39,6 +39,8 @@ from linegate.metrics import Metrics
 from linegate.postgres.directory import next_process_number
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
+from linegate.relay.inbox import RelayInbox
+from linegate.relay.relayer import Relayer
 from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
@@ -122,6 +124,7 @@ async def build_api(
         line_webhook=LineWebhook(
             directory,
             receipts,
+            RelayInbox(store.pool),
             clock,
             metrics,
             lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
@@ -214,6 +217,7 @@ def _add_report(
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
     supervisor.add(Forgetter(store.pool, clock))
+    supervisor.add(Relayer(store.pool, clock, client, metrics), waker=wakeup.bell("linegate_relay"))
 
 
 class _Server(uvicorn.Server):

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from linegate.cli.accounts import create_account, create_sender
+from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
+from linegate.cli.senders import create_sender
 from linegate.domain.keys import ALL_SCOPES
 from linegate.line.tag import make_tag
 from linegate.postgres.identities import KeyRules

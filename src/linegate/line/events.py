@@ -1,7 +1,7 @@
 """The calls LINE makes to us: is this one LINE's, and what was delivered.
 
 Only delivery completion events matter to the gateway. Whatever else a call
-holds is skipped, known or not, since LINE adds event types and properties
+holds is counted and skipped, known or not, since LINE adds event types and properties
 without notice. This file does not know messages, tags or HTTP.
 
 Source: LINE notification messages, "delivery completion event"; Messaging API
@@ -16,7 +16,7 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["DeliveryEvent", "read_events", "verify_signature"]
+__all__ = ["Call", "DeliveryEvent", "read_call", "read_events", "verify_signature"]
 
 # Past the year 9999 a timestamp is no instant that Python can hold.
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
@@ -34,6 +34,14 @@ class DeliveryEvent:
     tag: str
     at: datetime
     event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of LINE: its delivery events in LINE's order, and how many others it holds."""
+
+    deliveries: list[DeliveryEvent]
+    others: int
 
 
 class _Delivery(msgspec.Struct):
@@ -74,12 +82,11 @@ def verify_signature(secret: bytes, raw_body: bytes, header: str | None) -> bool
     return hmac.compare_digest(expected, header.encode("utf-8", "replace"))
 
 
-def read_events(raw_body: bytes) -> list[DeliveryEvent] | None:
-    """The delivery events of one call, in LINE's order; None if it is not LINE's JSON.
+def read_call(raw_body: bytes) -> Call | None:
+    """What one call holds; None if it is not LINE's JSON.
 
-    An empty list is a good answer: LINE verifies an address with no events, and
-    events of other types are left out. A delivery event without a tag or a
-    readable instant tells nothing and is left out too.
+    No events at all is a good call: LINE verifies an address so. A delivery event without a tag
+    or a readable instant tells us nothing and counts as another's.
     Source: delivery completion event; `source` is absent since 2025-01-28.
     """
     try:
@@ -88,17 +95,28 @@ def read_events(raw_body: bytes) -> list[DeliveryEvent] | None:
         return _read_one_by_one(raw_body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return [found for event in events if (found := _delivery_of(event)) is not None]
+    found = [_delivery_of(event) for event in events]
+    return _call_of(found)
 
 
-def _read_one_by_one(raw_body: bytes) -> list[DeliveryEvent] | None:
-    """As `read_events`, but an event of a shape we do not know hides no other."""
+def read_events(raw_body: bytes) -> list[DeliveryEvent] | None:
+    """The delivery events of one call, in LINE's order; None if it is not LINE's JSON."""
+    call = read_call(raw_body)
+    return None if call is None else call.deliveries
+
+
+def _call_of(found: list[DeliveryEvent | None]) -> Call:
+    deliveries = [event for event in found if event is not None]
+    return Call(deliveries, len(found) - len(deliveries))
+
+
+def _read_one_by_one(raw_body: bytes) -> Call | None:
+    """As `read_call`, but an event of a shape we do not know hides no other."""
     try:
         raw_events = _raw_call.decode(raw_body).events
     except (msgspec.DecodeError, RecursionError):
         return None
-    found = (_delivery_of_raw(raw) for raw in raw_events)
-    return [event for event in found if event is not None]
+    return _call_of([_delivery_of_raw(raw) for raw in raw_events])
 
 
 def _delivery_of_raw(raw: msgspec.Raw) -> DeliveryEvent | None:

@@ -20,7 +20,7 @@ def receipts_of(world: World) -> Receipts:
 async def hand_over(world: World, message: Unfinished) -> int:
     step = WaitForEvent(State.SENT, world.now + 24 * HOUR, world.now, message.unknowns)
     tried = Tried(message.id, message.attempt, world.now, world.now, ACCEPTED)
-    return await settle(world.pool, [Decided(message, step, tried, 0)], world.now)
+    return await settle(world.pool, [Decided(message, step, tried)], world.now)
 
 
 def counted(world: World, result: str) -> float:
@@ -128,7 +128,7 @@ async def test_an_event_after_the_end_goes_to_the_time_line_and_changes_no_repor
     (id_,) = await world.accept()
     message = await world.claim_one()
     tried = Tried(id_, 1, world.now, world.now, ACCEPTED)
-    await settle(world.pool, [Decided(message, Finish(29, 4101), tried, 0)], world.now)
+    await settle(world.pool, [Decided(message, Finish(29, 4101), tried)], world.now)
     await world.clock.advance(HOUR)
     await receipts_of(world).take([world.an_event(id_)])
     assert await world.ends() == {id_: (29, 4101)}

@@ -24,7 +24,7 @@ MANY_ROWS = ("move", "finish", "deliver", "renew_leases", "give_back")
 
 
 def decided(message: Unfinished, step: Step, outcome: Outcome, now: datetime) -> Decided:
-    return Decided(message, step, Tried(message.id, message.attempt, now, now, outcome), 0)
+    return Decided(message, step, Tried(message.id, message.attempt, now, now, outcome))
 
 
 def handed_over(world: World, unknowns: int = 0) -> WaitForEvent:
@@ -109,7 +109,8 @@ async def test_going_back_keeps_the_turn_of_those_that_are_alone(world: World) -
     claimed = [each.unfinished for each in await world.claim()]
     again = TryAgain(world.now + SECOND, 1)
     async with world.pool.acquire() as conn:
-        assert await move(conn, [(message, again) for message in claimed]) == 21
+        moved = await move(conn, [(message, again) for message in claimed])
+    assert (moved.written, len(moved.back), moved.parked) == (21, 21, False)
     steps = list((await world.steps()).values())
     assert (steps.count("due_alone"), steps.count("due_bulk")) == (1, 20)
     rows = await world.rows("SELECT DISTINCT due_at, failures, unknowns FROM queue")

@@ -25,7 +25,6 @@ async def hand_over_all(world: World) -> None:
             message,
             WaitForEvent(State.SENT, min(message.deadline_at, world.now + 24 * HOUR), world.now, 0),
             Tried(message.id, message.attempt, world.now, world.now, Outcome(OutcomeKind.ACCEPTED)),
-            0,
         )
         for message in claimed
     ]

@@ -34,9 +34,10 @@ from linegate.postgres.dispatching import (
     next_due_at,
     renew_leases,
     slow_sender,
+    wake_runs,
 )
 from linegate.postgres.insist import insist
-from linegate.postgres.pool import Pool
+from linegate.postgres.pool import Pool, transaction
 
 __all__ = ["DispatchOptions", "Dispatcher"]
 
@@ -187,8 +188,11 @@ class Dispatcher:
         held = [(each.unfinished.id, each.unfinished.attempt) for each in unstarted]
         for message in unstarted:
             self._drop(message)
-        async with self._pool.acquire() as conn:
-            await give_back(conn, held, now=self._clock.now())
+        object_ids = [each.object_id for each in unstarted]
+        now = self._clock.now()
+        async with transaction(self._pool) as conn:
+            await give_back(conn, held, now=now)
+            await wake_runs(conn, object_ids, parked=True, now=now)
 
     async def _take(self, claimed: Sequence[DueMessage], lease_until: datetime) -> None:
         for message in claimed:
@@ -237,7 +241,7 @@ class Dispatcher:
             started = self._clock.now()
         opens_at = content.opens_at(message.destination, started)
         if opens_at is not None:
-            return Decided(unfinished, when_closed(unfinished, opens_at), None, message.object_id)
+            return Decided(unfinished, when_closed(unfinished, opens_at), None)
         sender = self._senders.get(message.sender_id)
         if sender is None:
             raise LookupError(f"sender {message.sender_id} is not known here")
@@ -248,7 +252,7 @@ class Dispatcher:
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
-        return Decided(unfinished, step, tried, message.object_id, content.intermediate)
+        return Decided(unfinished, step, tried, content.intermediate)
 
     async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome:
         """Ask LINE once, and once more with a new token if it does not know this one."""

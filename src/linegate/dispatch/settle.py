@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from linegate.domain.decide import ENROUTE, Finish, State, Step, TryAgain, Unfinished, WaitForEvent
-from linegate.postgres.dispatching import Tried, finish, move, wake_runs
+from linegate.postgres.dispatching import NOTHING_MOVED, Tried, finish, move, wake_runs
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import Interim, insert_interim
 
@@ -22,7 +22,6 @@ class Decided(NamedTuple):
     message: Unfinished
     step: Step
     tried: Tried | None  # None: its window had closed, nothing was tried
-    object_id: int
     wants_interim: bool = False  # its client hears of a hand-over
 
 
@@ -43,8 +42,6 @@ async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
     elif moved:
         async with transaction(pool) as conn:
             written += await _write(conn, moved, now)
-            if back:
-                await _wake(conn, back)
             if told:
                 await insert_interim(conn, told, now=now)
     if ended:
@@ -58,12 +55,6 @@ async def _write(conn: Connection, decided: Sequence[Decided], now: datetime) ->
     return await write_steps(conn, [(each.message, each.step) for each in decided], now, tried)
 
 
-async def _wake(conn: Connection, decided: Sequence[Decided]) -> None:
-    """Tell steered bulks of messages that went back; after the rows, as the shaper locks them."""
-    instants = [each.step.at for each in decided if isinstance(each.step, TryAgain)]
-    await wake_runs(conn, sorted({each.object_id for each in decided}), at=min(instants))
-
-
 async def write_steps(
     conn: Connection,
     steps: Sequence[tuple[Unfinished, Step]],
@@ -72,6 +63,7 @@ async def write_steps(
 ) -> int:
     """Write steps, and the attempts that led to them; gives how many messages were still ours.
 
+    With a TryAgain among them the caller has opened a transaction: the shaper hears of it.
     With moves and ends together, the caller has locked the rows before.
     """
     moves: list[tuple[Unfinished, WaitForEvent | TryAgain]] = []
@@ -81,10 +73,11 @@ async def write_steps(
             ends.append((message, step))
         else:
             moves.append((message, step))
-    written = await move(conn, moves, tried) if moves else 0
-    if ends:
-        written += await finish(conn, ends, () if moves else tried, now=now)
-    return written
+    moved = await move(conn, moves, tried) if moves else NOTHING_MOVED
+    ended = await finish(conn, ends, () if moves else tried, now=now) if ends else 0
+    if moved.back:  # after the rows: the shaper locks a bulk first and skips rows that are locked
+        await wake_runs(conn, moved.back, parked=moved.parked, now=now)
+    return moved.written + ended
 
 
 def _interim(decided: Decided) -> Interim | None:

@@ -1,10 +1,18 @@
-"""The sending speed limit: evenly spaced slots, and no catching up."""
+"""The sending speed limit: evenly spaced slots, and no catching up.
+
+A slot may be used a little late (`LATEST`) and never early. So that no span of one unit ever sees
+more than the limit, however early one message and late the one before it, `amount` slots are
+spread over the unit and `LATEST`.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-__all__ = ["Pace", "Unit", "pace_of"]
+__all__ = ["LATEST", "Pace", "Unit", "pace_of"]
+
+LATEST = timedelta(milliseconds=250)
+"""How long after its instant a slot may still be used; one that is older is given up."""
 
 Unit = Literal["MINUTE", "HOUR", "DAY"]
 
@@ -18,7 +26,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`amount` messages a `unit`, one every unit/amount."""
+    """`amount` messages a `unit`, one every unit/amount.
+
+    In no span as long as the unit are more than `amount` sent, and one more at the edge.
+    """
 
     amount: int
     unit: timedelta
@@ -34,14 +45,19 @@ class Pace:
         first = max(free_at, now)
         room = until - first
         if room <= timedelta(0) or limit <= 0:
-            return [], max(free_at, now) if free_at < now else free_at
-        # As many k with first + k * unit / amount < until, in whole microseconds.
-        count = min(limit, -(-(room // _MICROSECOND) * self.amount // (self.unit // _MICROSECOND)))
+            return [], first
+        # As many k with first + k * spread / amount < until, in whole microseconds.
+        count = min(limit, -(-(room // _MICROSECOND) * self.amount // self._spread))
         return [self._after(first, k) for k in range(count)], self._after(first, count)
 
     def _after(self, first: datetime, k: int) -> datetime:
         """The k-th slot after `first`, rounded up: never faster than the limit."""
-        return first + timedelta(microseconds=-(-k * (self.unit // _MICROSECOND) // self.amount))
+        return first + timedelta(microseconds=-(-k * self._spread // self.amount))
+
+    @property
+    def _spread(self) -> int:
+        """Microseconds over which `amount` slots are spread."""
+        return (self.unit + LATEST) // _MICROSECOND
 
 
 def pace_of(amount: int, unit: Unit | None) -> Pace:

@@ -97,13 +97,18 @@ def plan_release(
         free_at = run.free_at
     else:
         wanted = turns + sum(track.remaining for track in ready)
-        instants, free_at = run.pace.slots(run.free_at, now=start, until=now + LEAD, limit=wanted)
+        # No slot is spent before a window opens that nothing could use.
+        opening = min((openings[track.id] for track in ready), default=start)
+        first = start if turns else max(start, opening)
+        instants, free_at = run.pace.slots(run.free_at, now=first, until=now + LEAD, limit=wanted)
         takes = _paced(ready, openings, instants[turns:])
     released = sum(len(take.due_ats) for take in takes)
     left = sum(track.remaining for track in waiting) - released
-    next_at = _next_at(run, waiting, openings, left, free_at, now) if left or expired else None
+    next_at = _next_at(run, waiting, openings, left, free_at, now) if left else None
     if turns > len(instants) and run.pace:
-        next_at = min(filter(None, (next_at, free_at - _AGAIN)))
+        next_at = min(filter(None, (next_at, max(free_at - _AGAIN, now + _AGAIN))))
+    if expired:
+        next_at = now  # they end in chunks
     return Release(instants[:turns], takes, eligible, expired, free_at, next_at)
 
 
@@ -148,8 +153,6 @@ def _next_at(
     now: datetime,
 ) -> datetime:
     """The next opening or slot, whichever there is to wait for; soon again while it is busy."""
-    if not waiting:
-        return now
     opening = min(openings[track.id] for track in waiting) - LEAD
     over = [track.eligible_at + track.validity for track in waiting if track.eligible_at]
     soonest = max(now + _AGAIN, opening)

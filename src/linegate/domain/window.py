@@ -54,27 +54,35 @@ class DeliveryWindow:
         """
         if self.contains(at):
             return at.astimezone(UTC)
+        found = self._turns(at, self.opens or 0, wanted=True)
+        if found is None:
+            raise ValueError("the window never opens")
+        return found
+
+    def next_close(self, at: datetime) -> datetime | None:
+        """The earliest instant after `at` when it is closed; None if it never is.
+
+        at:      aware.
+        Returns: aware, UTC; on a whole minute.
+        """
+        if self.opens is None and len(self.days) == 7:
+            return None
+        return self._turns(at, self.closes or 0, wanted=False)
+
+    def _turns(self, at: datetime, edge: int, *, wanted: bool) -> datetime | None:
+        """The first whole minute from `at` on when it is open (or not, as wanted).
+
+        Within a quarter of an hour the zone's clock runs evenly, so the window turns where the
+        quarter begins or where the clock shows midnight or the edge.
+        """
         quarter = at.astimezone(UTC).replace(second=0, microsecond=0)
         quarter -= timedelta(minutes=quarter.minute % 15)
         for _ in range(_SEARCH):
-            found = self._open_within(quarter, at)
-            if found is not None:
-                return found
-            quarter += _QUARTER
-        raise ValueError("the window never opens")
-
-    def _open_within(self, quarter: datetime, at: datetime) -> datetime | None:
-        """The first open minute of a quarter of an hour, not before `at`.
-
-        Within a quarter the zone's clock runs evenly, so the window opens where the quarter
-        begins or where the clock shows midnight or `opens`.
-        """
-        local = quarter.astimezone(self.zone)
-        minute = local.hour * 60 + local.minute
-        for start in (minute, 0, self.opens or 0):
-            ahead = (start - minute) % _DAY
-            if ahead < 15:
+            local = quarter.astimezone(self.zone)
+            minute = local.hour * 60 + local.minute
+            for ahead in sorted({0, -minute % _DAY, (edge - minute) % _DAY}):
                 candidate = quarter + timedelta(minutes=ahead)
-                if candidate >= at and self.contains(candidate):
+                if ahead < 15 and candidate >= at and self.contains(candidate) is wanted:
                     return candidate
+            quarter += _QUARTER
         return None

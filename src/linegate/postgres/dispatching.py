@@ -17,9 +17,11 @@ from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
+    "NOTHING_MOVED",
     "Arrived",
     "Content",
     "DueMessage",
+    "Moved",
     "Tried",
     "claim_due",
     "deliver",
@@ -55,6 +57,22 @@ class Tried(NamedTuple):
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
+
+
+class Moved(NamedTuple):
+    """What `move` did.
+
+    written: how many messages.
+    back:    the objects of those that wait for another try.
+    parked:  whether some of them were, because their bulk was stopped.
+    """
+
+    written: int
+    back: list[int]
+    parked: bool
+
+
+NOTHING_MOVED = Moved(0, [], parked=False)
 
 
 class Arrived(NamedTuple):
@@ -151,9 +169,15 @@ async def next_due_at(
     return at
 
 
-async def wake_runs(conn: Connection, object_ids: Sequence[int], *, at: datetime) -> None:
-    """Messages of these objects went back: bulks that are steered see to them."""
-    await bundled().wake_runs.exec(conn, object_ids=object_ids, at=at)
+async def wake_runs(
+    conn: Connection, object_ids: Sequence[int], *, parked: bool, now: datetime
+) -> None:
+    """Messages of these objects went back: the shaper sees to bulks that are steered.
+
+    parked: some were parked, perhaps by a word that has been taken back since.
+    """
+    ids = sorted(set(object_ids))
+    await bundled().wake_runs.many(conn, object_ids=ids, parked=parked, now=now)
 
 
 async def slow_sender(conn: Connection, sender_id: int, *, until: datetime) -> None:
@@ -197,8 +221,8 @@ async def move(
     conn: Connection,
     steps: Sequence[tuple[Unfinished, WaitForEvent | TryAgain]],
     tried: Sequence[Tried] = (),
-) -> int:
-    """Put unfinished messages to what they wait for next; gives how many were still ours.
+) -> Moved:
+    """Put unfinished messages to what they wait for next, those that were still ours.
 
     tried: the attempts that led there, for the time line.
     """
@@ -232,7 +256,12 @@ async def move(
         failures=failures,
         **_attempted(tried),
     )
-    return len(rows)
+    back = [row for row in rows if row["went_back"]]
+    return Moved(
+        len(rows),
+        [row["object_id"] for row in back],
+        parked=any(row["step"] == "held" for row in back),
+    )
 
 
 async def finish(

@@ -110,15 +110,17 @@ def _window(
     return DeliveryWindow(frozenset(days), opens, closes, ZoneInfo(zone))
 
 
-async def bulk_objects(conn: Connection, bulk_id: int, last_id: int) -> dict[int, int]:
+async def bulk_objects(conn: Connection, bulk_id: int) -> dict[int, int]:
     """The message objects of a bulk, each with its sender."""
-    rows = await bundled().bulk_objects.many(conn, bulk_id=bulk_id, last_id=last_id)
-    return {row["id"]: row["sender_id"] for row in rows}
+    rows = await bundled().bulk_objects.many(conn, bulk_id=bulk_id)
+    return {row["object_id"]: row["sender_id"] for row in rows}
 
 
-async def count_due(conn: Connection, sender_id: int, *, limit: int) -> int:
-    """How much of a sender is due, counted up to `limit`."""
-    count: int = await bundled().count_due.value(conn, sender_id=sender_id, limit=limit)
+async def count_due(conn: Connection, sender_id: int, *, limit: int, until: datetime) -> int:
+    """How much of a sender's bulks is due before `until`, counted up to `limit`."""
+    count: int = await bundled().count_due.value(
+        conn, sender_id=sender_id, limit=limit, until=until
+    )
     return count
 
 

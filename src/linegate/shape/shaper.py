@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from linegate.clock import Clock
 from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
-from linegate.domain.release import Run, plan_release
+from linegate.domain.pace import LATEST
+from linegate.domain.release import LEAD, Run, plan_release
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.shaping import (
@@ -38,7 +39,7 @@ from linegate.postgres.shaping import (
 
 __all__ = ["STALE_AFTER", "Shaper"]
 
-STALE_AFTER = timedelta(milliseconds=250)
+STALE_AFTER = LATEST
 """How late a slot may be used; the dispatcher leaves older ones to us."""
 
 _RUNS_AT_ONCE = 16
@@ -80,7 +81,7 @@ class Shaper:
         return self._next_at
 
     async def _look_at(self, conn: Connection, run: RunState, now: datetime) -> int:
-        objects = await bulk_objects(conn, run.bulk_id, run.last_id)
+        objects = await bulk_objects(conn, run.bulk_id)
         if run.status == "paused":
             await hold_due(conn, run.bulk_id, run.last_id, list(objects))
             await self._write(conn, run, run.free_at, None)
@@ -88,8 +89,8 @@ class Shaper:
         if run.status == "cancelled":
             await self._cancel(conn, run, list(objects), now)
             return 0
+        await unhold(conn, list(objects), shift=run.shift, now=now)
         if run.shift:
-            await unhold(conn, list(objects), shift=run.shift, now=now)
             await shift_tracks(conn, run.bulk_id, shift=run.shift)
             run = run._replace(shift=timedelta(0))
         return await self._release(conn, run, objects, now)
@@ -105,7 +106,7 @@ class Shaper:
                 conn, list(objects), limit=_TURNS, stale=now - STALE_AFTER, now=now
             )
         elif waiting:
-            room = await self._room(conn, set(objects.values()))
+            room = await self._room(conn, set(objects.values()), now)
         plan = plan_release(
             Run(run.send_at, run.free_at, run.pace),
             [each.track for each in waiting],
@@ -131,20 +132,24 @@ class Shaper:
         for track in plan.expired:
             await self._end(conn, track.id, EXPIRED_WAITING, now)
         next_at = plan.next_at
-        if run.pace is not None and next_at is None:
-            next_at = await self._next_turn(conn, list(objects), now)
+        if run.pace is not None:
+            turn_at = await self._next_turn(conn, list(objects), now)
+            next_at = min(filter(None, (next_at, turn_at)), default=None)
         await self._write(conn, run, plan.free_at, next_at)
         return released
 
-    async def _room(self, conn: Connection, sender_ids: set[int]) -> int:
+    async def _room(self, conn: Connection, sender_ids: set[int], now: datetime) -> int:
         """How many more due messages the busiest of the bulk's senders can do with."""
-        counts = [await count_due(conn, sender_id, limit=_ROOM) for sender_id in sender_ids]
+        counts = [
+            await count_due(conn, sender_id, limit=_ROOM, until=now + LEAD)
+            for sender_id in sender_ids
+        ]
         return _ROOM - max(counts, default=0)
 
     async def _next_turn(
         self, conn: Connection, object_ids: Sequence[int], now: datetime
     ) -> datetime | None:
-        """When to look again at a bulk of which everything was released: some may come back."""
+        """When to look again for what was released and has not gone, or came back."""
         at = await next_turn_at(conn, object_ids)
         return None if at is None else max(at + STALE_AFTER, now + _SOON)
 

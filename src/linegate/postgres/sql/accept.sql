@@ -75,7 +75,7 @@ FROM unnest(:bulk_ids::bigint[], :account_ids::bigint[], :last_ids::bigint[], :s
 INSERT INTO track (id, bulk_id, object_id, account_id, sender_id, endpoint_id, home, validity, days, opens, closes, zone,
                    position, last_id, remaining)
 SELECT id, bulk_id, object_id, account_id, sender_id, NULLIF(endpoint_id, 0), home, validity, days::smallint[], opens,
-       closes, zone, 0, last_id, remaining
+       closes, zone, bulk_id, last_id, remaining
 FROM unnest(:ids::bigint[], :bulk_ids::bigint[], :object_ids::bigint[], :account_ids::bigint[], :sender_ids::bigint[],
             :endpoint_ids::bigint[], :homes::step[], :validities::interval[], :days::text[], :opens::smallint[],
             :closes::smallint[], :zones::text[], :last_ids::bigint[], :remainings::integer[])

@@ -73,14 +73,20 @@ WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue
 -- name: give_back :exec
 -- Return claimed messages that were never started: known unsent, and not counted as attempts.
 UPDATE queue
-SET step = home, due_at = :now, attempt = queue.attempt - 1
+SET step = CASE
+        WHEN EXISTS (SELECT 1 FROM message_object AS object JOIN bulk_run AS run USING (bulk_id)
+                     WHERE object.id = queue.object_id AND run.status IN ('paused', 'cancelled')) THEN 'held'
+        ELSE home
+    END,
+    due_at = :now, attempt = queue.attempt - 1
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
 WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue.step::text = 'sending';
 
 -- name: move :many
 -- Unfinished messages go to what they wait for next. The attempt is the fence: who lost the lease to a
 -- later attempt writes nothing. A worker that was only slow may still tell what an `unknown` one became.
--- What was tried goes to the time line in the same statement.
+-- What goes back to a bulk that was stopped meanwhile is parked. What was tried goes to the time line in the
+-- same statement.
 WITH attempted AS (
     INSERT INTO attempt (message_id, number, started_at, ended_at, outcome, code, error, request_id, detail)
     SELECT message_id, number, started_at, ended_at, outcome, code, error, request_id, detail
@@ -91,7 +97,12 @@ WITH attempted AS (
 ),
 moved AS (
     UPDATE queue
-    SET step = COALESCE(next.step, queue.home),
+    SET step = CASE
+            WHEN next.step IS NOT NULL THEN next.step
+            WHEN EXISTS (SELECT 1 FROM message_object AS object JOIN bulk_run AS run USING (bulk_id)
+                         WHERE object.id = queue.object_id AND run.status IN ('paused', 'cancelled')) THEN 'held'
+            ELSE queue.home
+        END,
         due_at = next.due_at, sent_at = COALESCE(queue.sent_at, next.sent_at),
         unknowns = next.unknowns, failures = next.failures
     FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::step[], :due_ats::timestamptz[],
@@ -99,9 +110,9 @@ moved AS (
       AS next (id, attempt, step, due_at, sent_at, unknowns, failures)
     WHERE queue.id = ANY (ARRAY[next.id]) AND queue.attempt = next.attempt
       AND queue.step::text IN ('sending', 'sent', 'unknown')
-    RETURNING queue.id
+    RETURNING queue.id, queue.object_id, queue.step, next.step IS NULL AS went_back
 )
-SELECT id FROM moved;
+SELECT id, object_id, step, went_back FROM moved;
 
 -- name: finish :many
 -- Messages end: the queue row goes, the final row and the report to push come, together or not at all.
@@ -200,8 +211,14 @@ CROSS JOIN LATERAL (
      WHERE sender_id = sender.id AND step = 'due_bulk' AND due_at > :now ORDER BY due_at LIMIT 1)
 ) AS soonest;
 
--- name: wake_runs :exec
--- Messages went back to where they wait: a bulk that is paced, paused or cancelled sees to them.
-UPDATE bulk_run SET next_at = LEAST(COALESCE(next_at, :at), :at)
-WHERE bulk_id IN (SELECT bulk_id FROM message_object WHERE id = ANY(:object_ids::bigint[]))
-  AND (pace_amount IS NOT NULL OR status IN ('paused', 'cancelled'));
+-- name: wake_runs :many
+-- Messages went back to where they wait: the shaper sees to those of a bulk that is paced or was stopped.
+WITH woken AS (
+    UPDATE bulk_run SET next_at = LEAST(COALESCE(next_at, :now), :now)
+    WHERE bulk_id IN (SELECT bulk_id FROM bulk_run
+                      WHERE bulk_id IN (SELECT bulk_id FROM message_object WHERE id = ANY(:object_ids::bigint[]))
+                        AND (:parked OR pace_amount IS NOT NULL OR status IN ('paused', 'cancelled'))
+                      ORDER BY bulk_id FOR UPDATE)
+    RETURNING bulk_id
+)
+SELECT pg_notify('linegate_shape', '') FROM (SELECT 1 FROM woken LIMIT 1) AS any_run;

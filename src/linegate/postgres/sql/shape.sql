@@ -18,13 +18,13 @@ FROM track WHERE bulk_id = :bulk_id AND remaining > 0
 ORDER BY id;
 
 -- name: bulk_objects :many
--- The message objects of a bulk, waiting or not.
-SELECT id, sender_id FROM message_object WHERE bulk_id = :bulk_id AND id > :bulk_id AND id <= :last_id;
+-- The message objects of a bulk that have messages to send: each has a track, waiting or not.
+SELECT DISTINCT object_id, sender_id FROM track WHERE bulk_id = :bulk_id;
 
 -- name: count_due :value
--- How much of a sender is due, counted no further than the limit.
+-- How much of a sender is due, counted no further than the limit; what waits for a later try is not.
 SELECT count(*) FROM (
-    SELECT 1 FROM queue WHERE sender_id = :sender_id AND step = 'due_bulk' LIMIT :limit
+    SELECT 1 FROM queue WHERE sender_id = :sender_id AND step = 'due_bulk' AND due_at <= :until LIMIT :limit
 ) AS due;
 
 -- name: release :many
@@ -73,15 +73,17 @@ WHERE queue.id = ANY (ARRAY[slot.id]);
 -- name: unpace :exec
 -- The bulk has no pace any more: what waits for a slot is due at once.
 UPDATE queue SET step = 'due_bulk', home = 'due_bulk', due_at = LEAST(due_at, :now)
-WHERE object_id = ANY(:object_ids::bigint[]) AND step IN ('turn', 'due_paced');
+WHERE id = ANY (ARRAY(SELECT id FROM queue
+                      WHERE object_id = ANY(:object_ids::bigint[]) AND step IN ('turn', 'due_paced')
+                      ORDER BY id FOR UPDATE));
 
 -- name: pace_due :exec
 -- The bulk has got a pace: what is due takes turns.
 UPDATE queue SET step = 'turn', home = 'turn'
-WHERE id IN (SELECT id FROM queue
-             WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
-               AND step = 'due_bulk'
-             ORDER BY id FOR UPDATE SKIP LOCKED);
+WHERE id = ANY (ARRAY(SELECT id FROM queue
+                      WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
+                        AND step::text IN ('due_alone', 'due_bulk')
+                      ORDER BY id FOR UPDATE SKIP LOCKED));
 
 -- name: mark_eligible :exec
 -- From now on the validity of this track's messages runs.
@@ -90,17 +92,17 @@ UPDATE track SET eligible_at = :eligible_at WHERE id = :track_id AND eligible_at
 -- name: hold_due :exec
 -- Park what is due of a paused bulk.
 UPDATE queue SET step = 'held'
-WHERE id IN (SELECT id FROM queue
-             WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
-               AND step IN ('due_alone', 'due_paced', 'due_bulk', 'turn')
-             ORDER BY id FOR UPDATE SKIP LOCKED);
+WHERE id = ANY (ARRAY(SELECT id FROM queue
+                      WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
+                        AND step::text IN ('due_alone', 'due_paced', 'due_bulk', 'turn')
+                      ORDER BY id FOR UPDATE SKIP LOCKED));
 
 -- name: unhold :exec
 -- Let parked messages go on; the pause used up none of their validity.
 UPDATE queue SET step = home, due_at = :now, deadline_at = deadline_at + :shift::interval
-WHERE id IN (SELECT id FROM queue
-             WHERE object_id = ANY(:object_ids::bigint[]) AND step = 'held'
-             ORDER BY id FOR UPDATE);
+WHERE id = ANY (ARRAY(SELECT id FROM queue
+                      WHERE object_id = ANY(:object_ids::bigint[]) AND step = 'held'
+                      ORDER BY id FOR UPDATE));
 
 -- name: shift_tracks :exec
 -- The pause used up none of the validity of what waits.
@@ -110,10 +112,10 @@ UPDATE track SET eligible_at = eligible_at + :shift::interval WHERE bulk_id = :b
 -- Messages of a cancelled bulk that were released and not handed over end.
 WITH ended AS (
     DELETE FROM queue
-    WHERE id IN (SELECT id FROM queue
-                 WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
-                   AND step IN ('due_alone', 'due_paced', 'due_bulk', 'turn', 'held')
-                 ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+    WHERE id = ANY (ARRAY(SELECT id FROM queue
+                          WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
+                            AND step::text IN ('due_alone', 'due_paced', 'due_bulk', 'turn', 'held')
+                          ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
     RETURNING id, account_id, object_id, endpoint_id, sent_at
 ),
 new_final AS (

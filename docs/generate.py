@@ -69,7 +69,7 @@ def routes() -> str:
     for route in create_app(Routes(**blank)).routes:
         path = str(getattr(route, "path", ""))
         for method, handler in _by_method(route):
-            said = re.sub(r"^[A-Z]+ /\S+: ", "", (handler.__doc__ or "").partition("\n")[0])
+            said = re.sub(r"^[A-Z]+( /\S+)?: ", "", (handler.__doc__ or "").partition("\n")[0])
             rows.append((method, f"`{path}`", said))
     return _table(("Method", "Path", "Does"), rows)
 

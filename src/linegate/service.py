@@ -54,7 +54,7 @@ from linegate.webhook.guard import Guard
 __all__ = ["build_api", "opened_store", "running_worker", "serve_api", "served"]
 
 _log = structlog.get_logger()
-_LINGER = timedelta(milliseconds=4)
+_LINGER = timedelta(milliseconds=8)  # under load only: a lone request never waits
 
 
 def opened_store(

@@ -45,7 +45,7 @@ class Acceptor:
             weigh=lambda each: each.size,
             capacity=_WAITING_REQUESTS,
             linger=linger,
-            writers=2,
+            writers=1,
         )
 
     async def answered(

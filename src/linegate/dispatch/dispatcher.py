@@ -67,7 +67,7 @@ class DispatchOptions:
     in_flight: int = 256
     lease_for: timedelta = timedelta(seconds=15)
     burst: timedelta = timedelta(milliseconds=30)
-    linger: timedelta = timedelta(milliseconds=4)
+    linger: timedelta = timedelta(milliseconds=10)
 
 
 class _Claimed(NamedTuple):
@@ -106,7 +106,7 @@ class Dispatcher:
             max_items=options.in_flight,
             capacity=options.in_flight,
             linger=options.linger,
-            writers=2,
+            writers=1,  # a second one would halve the batches, and a statement's price is per batch
         )
         self._hands: list[asyncio.Task[None]] = []
         self._next_at: datetime | None = None
@@ -168,7 +168,7 @@ class Dispatcher:
     async def _wait_for_room(self) -> int:
         """Places to fill. A claim costs a round trip, so a busy process waits for a few of them."""
         limit = self._options.in_flight
-        while (free := limit - len(self._held)) < limit // 4 and free < limit:
+        while (free := limit - len(self._held)) < limit * 3 // 8 and free < limit:
             self._room.clear()
             await self._room.wait()
         return free

@@ -14,16 +14,21 @@ from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
 from linegate.api.app import Routes, create_app
 from linegate.api.callbacks import LineWebhook
+from linegate.api.client_certificates import ClientCertificates
 from linegate.api.directory import Directory
 from linegate.api.front import Front
 from linegate.api.gate import Gate
 from linegate.api.health import Health
 from linegate.api.logs import Logs
+from linegate.api.notifying import Notifying
+from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
 from linegate.api.quotas import Quotas
 from linegate.api.reports import Reports
+from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
+from linegate.api.subscriptions import Subscriptions
 from linegate.clock import Clock
 from linegate.config import Settings
 from linegate.credentials import token_sources
@@ -109,6 +114,16 @@ async def build_api(
     stack.push_async_callback(receipts.aclose)
     quotas = Quotas(store.pool)
     stack.push_async_callback(quotas.aclose)
+    guard = Guard(allow_private=settings.webhook_allow_private)
+    client = await stack.enter_async_context(WebhookClient(guard))
+    notifying = Notifying(
+        directory,
+        store.pool,
+        clock,
+        lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
+        lambda name, what, text: store.vault.seal(text, context=account_context(name, what)),
+        guard.refusal_of,
+    )
     routes = Routes(
         send=Send(
             directory,
@@ -133,6 +148,10 @@ async def build_api(
         sessions=Sessions(directory, clock),
         applications=Provisioning(store.pool, directory, clock, "application"),
         entities=Provisioning(store.pool, directory, clock, "entity"),
+        subscriptions=Subscriptions(notifying),
+        profiles=Profiles(notifying),
+        security=SecuritySettings(notifying),
+        certificates=ClientCertificates(notifying, client),
     )
     return create_app(routes)
 

@@ -12,16 +12,20 @@ from starlette.routing import Route
 
 from linegate.api.auth import Refused
 from linegate.api.callbacks import LineWebhook
+from linegate.api.client_certificates import ClientCertificates
 from linegate.api.front import Front, Handler
 from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
 from linegate.api.problems import on_http_exception, on_unexpected, problem
+from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
 from linegate.api.reports import Reports
+from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
+from linegate.api.subscriptions import Subscriptions
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
 from linegate.postgres.pool import AWAY
@@ -43,6 +47,10 @@ class Routes:
     sessions: Sessions
     applications: Provisioning
     entities: Provisioning
+    subscriptions: Subscriptions
+    profiles: Profiles
+    security: SecuritySettings
+    certificates: ClientCertificates
 
 
 def create_app(routes: Routes) -> Front:
@@ -64,6 +72,7 @@ def create_app(routes: Routes) -> Front:
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
             *_divisions("/provisioning/1/entities", routes.entities),
+            *_notifications(routes),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),
@@ -98,6 +107,31 @@ def _divisions(path: str, parts: Provisioning) -> list[Route]:
     return [
         _route(path, GET=parts.list, POST=parts.create),
         _route(path + "/{id:path}", GET=parts.show, PUT=parts.rename, DELETE=parts.delete),
+    ]
+
+
+def _notifications(routes: Routes) -> list[Route]:
+    certificates = routes.certificates
+    return [
+        *_kept("/subscriptions/1/subscription/{channel}", routes.subscriptions),
+        *_kept("/subscriptions/1/profiles", routes.profiles),
+        *_kept("/subscriptions/1/security", routes.security),
+        _route("/subscriptions/1/certificates/status", GET=certificates.list_statuses),
+        _route("/subscriptions/1/certificates/status/{id}", GET=certificates.show_status),
+        _route("/subscriptions/1/certificates/test/webhook", POST=certificates.test),
+        _route("/subscriptions/1/certificates", GET=certificates.list, POST=certificates.create),
+        _route(
+            "/subscriptions/1/certificates/{id}",
+            GET=certificates.show,
+            DELETE=certificates.remove,
+        ),
+    ]
+
+
+def _kept(path: str, parts: Subscriptions | Profiles | SecuritySettings) -> list[Route]:
+    return [
+        _route(path, GET=parts.list, POST=parts.create),
+        _route(path + "/{id}", GET=parts.show, PUT=parts.replace, DELETE=parts.remove),
     ]
 
 

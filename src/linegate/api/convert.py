@@ -21,6 +21,7 @@ from linegate.api.schemas_content import LineNotification, LineNotificationTempl
 from linegate.domain.bulk import Bulk, MessageObject, Rejection, Schedule, Window
 from linegate.domain.pace import pace_of
 from linegate.domain.phone import normalise
+from linegate.domain.subscription import endpoint_for
 from linegate.domain.validity import LONGEST, validity_of
 from linegate.domain.violation import Violation
 from linegate.domain.wiretime import parse_instant
@@ -110,6 +111,12 @@ async def _to_object(
             message.webhooks,
             account_id,
             policy.endpoint_id(application_id, entity_id),
+            endpoint_for(
+                await directory.subscriptions(account_id, now),
+                sender=sender.name,
+                application_id=application_id,
+                entity_id=entity_id,
+            ),
             directory,
             now,
         ),
@@ -182,11 +189,13 @@ async def _endpoint(
     webhooks: Webhooks | None,
     account_id: int,
     of_division: int | None,
+    subscribed: int | None,
     directory: Directory,
     now: datetime,
 ) -> int:
-    """Where reports go: the message's own URL, its entity's, application's or account's endpoint.
+    """Where reports go: the message's own URL, else what subscriptions and settings say.
 
+    subscribed:  the endpoint of the subscription that means the message.
     of_division: the endpoint that the message's entity or application sets.
     Returns:     0 for nowhere.
     """
@@ -196,4 +205,4 @@ async def _endpoint(
     if webhooks is not None and delivery is not None and delivery.url:
         content_type = webhooks.content_type or "application/json"
         return await directory.endpoint(account_id, delivery.url, content_type, now)
-    return of_division or await directory.default_endpoint(account_id, now) or 0
+    return subscribed or of_division or await directory.default_endpoint(account_id, now) or 0

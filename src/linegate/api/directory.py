@@ -12,6 +12,7 @@ from linegate.api.memory import REMEMBERED_FOR, Memory
 from linegate.api.rates import Rates
 from linegate.clock import Clock
 from linegate.domain.policy import AccountPolicy
+from linegate.domain.subscription import Subscription
 from linegate.postgres.blocklist import blocked_of, has_blocked
 from linegate.postgres.directory import (
     Sender,
@@ -21,6 +22,7 @@ from linegate.postgres.directory import (
 )
 from linegate.postgres.divisions import load_policy
 from linegate.postgres.pool import Pool
+from linegate.postgres.subscriptions import delivery_subscriptions
 
 __all__ = ["Directory"]
 
@@ -39,6 +41,9 @@ class Directory:
         self._senders: Memory[str, Sender] = Memory(self._load_sender, REMEMBERED_FOR)
         self._endpoints: Memory[tuple[int, str, str], int] = Memory(self._make_endpoint, None)
         self._blocks: Memory[int, bool] = Memory(self._load_blocks, REMEMBERED_FOR)
+        self._subscriptions: Memory[int, tuple[Subscription, ...]] = Memory(
+            self._load_subscriptions, REMEMBERED_FOR
+        )
         self._defaults: Memory[int, int] = Memory(self._load_default, REMEMBERED_FOR)
 
     async def policy(self, account_id: int, now: datetime) -> AccountPolicy:
@@ -68,6 +73,14 @@ class Directory:
             return frozenset()
         async with self._pool.acquire() as conn:
             return await blocked_of(conn, account_id, destinations)
+
+    async def subscriptions(self, account_id: int, now: datetime) -> tuple[Subscription, ...]:
+        """Where reports go of the account's messages that name no URL."""
+        return await self._subscriptions.get(account_id, now) or ()
+
+    async def _load_subscriptions(self, account_id: int) -> tuple[Subscription, ...]:
+        async with self._pool.acquire() as conn:
+            return await delivery_subscriptions(conn, account_id)
 
     async def _load_blocks(self, account_id: int) -> bool:
         async with self._pool.acquire() as conn:

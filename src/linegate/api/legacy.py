@@ -12,7 +12,7 @@ from linegate.domain.violation import Violation
 
 __all__ = ["is_legacy", "legacy_problem", "legacy_refusal"]
 
-_LEGACY = ("/provisioning/",)
+_LEGACY = ("/provisioning/", "/subscriptions/")
 
 _IDS = {
     400: "BAD_REQUEST",

@@ -5,7 +5,7 @@ These are older endpoints of the API: their errors come in the older envelope.
 Source: published Subscriptions API (FACTS B5.3); its errors: ApiException.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +16,6 @@ from starlette.responses import Response
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory
-from linegate.api.legacy import legacy_problem
 from linegate.api.subscription_rules import UrlRule
 from linegate.clock import Clock
 from linegate.domain.caller import Caller
@@ -25,22 +24,14 @@ from linegate.domain.violation import Violation
 from linegate.postgres.pool import Connection, Pool
 from linegate.postgres.subscriptions import Page, account_name
 
-__all__ = ["Notifying", "What", "answer", "created", "in_legacy_form", "page_of", "paged"]
+__all__ = ["Notifying", "What", "answer", "created", "page_of", "paged"]
 
 T = TypeVar("T")
 What = Literal["webhook_profile", "webhook_security", "webhook_certificate"]
-Handler = Callable[[Request], Awaitable[Response]]
 
 _BODY_LIMIT = 1024 * 1024
 _SIZE = 20
 _MOST = 100
-_TEXTS = {
-    400: "Bad request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not found",
-    429: "Too many requests",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +74,6 @@ class Notifying:
             return {}
         name = await account_name(conn, account_id)
         return msgspec.json.decode(self.opened(name, what, sealed), type=dict[str, Any])
-
-
-def in_legacy_form(handler: Handler) -> Handler:
-    """The same handler, with refusals in the older envelope."""
-
-    async def handle(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Refused as refused:
-            return legacy_problem(
-                refused.status,
-                _TEXTS.get(refused.status, "Request cannot be taken"),
-                headers=refused.headers,
-                invalid=refused.violations,
-            )
-
-    return handle
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -65,7 +65,7 @@ class Profiles:
             return answer(await self._shown(conn, caller.account_id, row))
 
     async def replace(self, request: Request) -> Response:
-        """Replace one: what waits goes to the new URL, and what it was in doubt for is forgotten."""
+        """Replace one: what waits goes to the new URL, and doubts are forgotten."""
         caller = await self._with.caller(request)
         body = await self._with.read(request, ProfileBody)
         profile_id = request.path_params["id"]
@@ -73,9 +73,7 @@ class Profiles:
             row = await _find(conn, caller.account_id, profile_id)
             if row is None:
                 raise Refused(404)
-            stored = await self._with.open(
-                conn, caller.account_id, "webhook_profile", row.settings
-            )
+            stored = await self._with.open(conn, caller.account_id, "webhook_profile", row.settings)
             body.headers = unmasked(body.headers or {}, stored.get("headers") or {}) or None
             new = await _row_of(conn, self._with, caller.account_id, profile_id, body, "")
             await update_profile(conn, caller.account_id, new)
@@ -141,7 +139,7 @@ async def _add_profile(
     return row
 
 
-async def _row_of(  # noqa: PLR0913 - what is sealed needs all of them
+async def _row_of(
     conn: Connection,
     notifying: Notifying,
     account_id: int,

@@ -72,15 +72,15 @@ class CriterionBody(_Wire):
 
 
 class SubscriptionBody(_Wire):
-    """A subscription."""
+    """A subscription; events of other channels are ignored."""
 
+    events: Annotated[list[Any], Meta(max_length=255)]
+    profile: ProfileBody
     subscription_id: Id | None = None
     name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    events: Annotated[list[Any], Meta(max_length=255)]
     criteria: Annotated[list[CriterionBody], Meta(max_length=255)] | None = None
     resources: Annotated[list[Resource], Meta(max_length=255)] | None = None
     users: Annotated[list[Resource], Meta(max_length=255)] | None = None
-    profile: ProfileBody
 
 
 class CertificateBody(_Wire):
@@ -96,4 +96,3 @@ class CertificateTestBody(_Wire):
 
     certificate_id: Id
     webhook_url: Annotated[str, Meta(min_length=1, max_length=512)]
-

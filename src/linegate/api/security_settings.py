@@ -107,7 +107,7 @@ async def add_security(
     return body.auth_id
 
 
-async def _row_of(  # noqa: PLR0913 - what is sealed needs all of them
+async def _row_of(
     conn: Connection,
     notifying: Notifying,
     account_id: int,

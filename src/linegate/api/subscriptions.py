@@ -40,9 +40,7 @@ class Subscriptions:
         account_id = await self._account(request)
         page, number = page_of(request)
         asked = request.query_params
-        criterion = {
-            name: asked[name] for name in ("applicationId", "entityId") if asked.get(name)
-        }
+        criterion = {name: asked[name] for name in ("applicationId", "entityId") if asked.get(name)}
         if asked.get("user") or asked.get("callsConfigurationId"):
             return paged([], 0, page, number)  # no subscription of ours has any
         async with self._with.pool.acquire() as conn:

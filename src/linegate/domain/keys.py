@@ -2,11 +2,12 @@
 
 from hashlib import sha256
 
-__all__ = ["ALL_SCOPES", "LOGS", "MANAGE", "SEND", "digest_of", "format_key"]
+__all__ = ["ALL_SCOPES", "LOGS", "MANAGE", "SEND", "SUBSCRIPTIONS", "digest_of", "format_key"]
 
 SEND = frozenset({"message:send", "line:message:send", "line:manage"})
 LOGS = frozenset({"line:logs:read", "line:manage"})
 MANAGE = frozenset({"line:manage"})
+SUBSCRIPTIONS = frozenset({"subscriptions:manage"})
 
 # What a key may do that was made without `--scope`: everything of its account.
 ALL_SCOPES = (

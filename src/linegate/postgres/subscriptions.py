@@ -142,9 +142,7 @@ async def insert_certificate(
     return made is not None
 
 
-async def delete_certificate(
-    conn: Connection, account_id: int, certificate_id: str
-) -> bool | None:
+async def delete_certificate(conn: Connection, account_id: int, certificate_id: str) -> bool | None:
     """Remove a certificate; False if there is none, None while a profile uses it."""
     try:
         async with conn.transaction():

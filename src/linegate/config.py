@@ -53,6 +53,7 @@ class Settings:
     line_api_url: str
     line_timeout: timedelta
     line_connections: int
+    line_template_catalogue: Path | None
     in_flight: int
     lease_for: timedelta
     resend_unknown_after: timedelta

@@ -130,6 +130,14 @@ OPTIONS: tuple[Option, ...] = (
         most=4096,
     ),
     Option(
+        "line_template_catalogue",
+        "path",
+        None,
+        "file",
+        "The keys of LINE's own templates, as JSON (docs/reference/templates.md). Not set: those"
+        " that linegate comes with, which are a part of LINE's.",
+    ),
+    Option(
         "in_flight",
         "count",
         256,

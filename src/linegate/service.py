@@ -29,6 +29,7 @@ from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
 from linegate.api.subscriptions import Subscriptions
+from linegate.api.templates import Templates
 from linegate.clock import Clock
 from linegate.config import Settings
 from linegate.credentials import token_sources
@@ -39,6 +40,7 @@ from linegate.dispatch.senders import Senders
 from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
 from linegate.domain.ids import IdMaker
+from linegate.line.catalogue import load_catalogue
 from linegate.line.client import LineClient, Timeouts
 from linegate.metrics import Metrics
 from linegate.postgres.directory import next_process_number
@@ -107,7 +109,8 @@ async def build_api(
     """The API on an open store; what it must finish at the end is left to `stack`."""
     async with store.pool.acquire() as conn:
         ids = IdMaker(await next_process_number(conn))
-    directory = Directory(store.pool, clock)
+    catalogue = load_catalogue(settings.line_template_catalogue)
+    directory = Directory(store.pool, clock, catalogue)
     acceptor = Acceptor(store.pool, ids, linger=_LINGER)
     stack.push_async_callback(acceptor.aclose)
     receipts = Receipts(store.pool, clock, metrics, linger=_LINGER)
@@ -152,6 +155,7 @@ async def build_api(
         profiles=Profiles(notifying),
         security=SecuritySettings(notifying),
         certificates=ClientCertificates(notifying, client),
+        templates=Templates(directory, store.pool, clock, body_limit=settings.body_limit),
     )
     return create_app(routes)
 

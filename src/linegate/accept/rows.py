@@ -141,6 +141,8 @@ def _object_row(
         _window_text(part),
         part.sms_failover,
         part.intermediate,
+        part.template_version,
+        part.placeholders is not None,
     )
 
 
@@ -163,7 +165,7 @@ def _add_messages(
     track_ids: list[int | None],
     duplicates: frozenset[int],
 ) -> None:
-    all_ids, positions, destinations, client_ids, statuses, errors, tracks = rows.messages
+    all_ids, positions, destinations, client_ids, statuses, errors, tracks, values = rows.messages
     position = len(rows.objects)  # arrays of SQL count from 1
     if not duplicates and not part.rejections:
         all_ids.extend(ids)
@@ -174,6 +176,7 @@ def _add_messages(
         statuses.extend(nothing)
         errors.extend(nothing)
         tracks.extend(track_ids)
+        values.extend(nothing if part.placeholders is None else part.placeholders)
         return
     for at, id_ in enumerate(ids):
         if id_ in duplicates:
@@ -186,3 +189,4 @@ def _add_messages(
         statuses.append(rejection.status if rejection else None)
         errors.append(rejection.error if rejection else None)
         tracks.append(None if rejection else track_ids[at])
+        values.append(part.placeholders[at] if part.placeholders else None)

@@ -26,6 +26,7 @@ from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
 from linegate.api.subscriptions import Subscriptions
+from linegate.api.templates import Templates
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
 from linegate.postgres.pool import AWAY
@@ -51,6 +52,7 @@ class Routes:
     profiles: Profiles
     security: SecuritySettings
     certificates: ClientCertificates
+    templates: Templates
 
 
 def create_app(routes: Routes) -> Front:
@@ -68,6 +70,7 @@ def create_app(routes: Routes) -> Front:
             _route("/line/1/reports", GET=routes.reports.__call__),
             _route("/line/1/logs", GET=routes.logs.list),
             _route("/line/1/messages/{message_id}", GET=routes.logs.show),
+            *_templates("/line/1/templates", routes.templates),
             _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
@@ -101,6 +104,19 @@ def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> 
     route = Route(path, answer, methods=list(by_method))
     route.methods = set(by_method)
     return route
+
+
+def _templates(path: str, templates: Templates) -> list[Route]:
+    """Registered templates: all of them, and each."""
+    return [
+        _route(path, GET=templates.show_page, POST=templates.create),
+        _route(
+            path + "/{template_id}",
+            GET=templates.show,
+            PUT=templates.change,
+            DELETE=templates.delete,
+        ),
+    ]
 
 
 def _divisions(path: str, parts: Provisioning) -> list[Route]:

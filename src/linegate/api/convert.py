@@ -6,6 +6,7 @@ one destination rejects that destination alone.
 
 from datetime import datetime, timedelta
 
+from linegate.api.contents import make_content
 from linegate.api.directory import Directory
 from linegate.api.request_rules import RECIPIENT
 from linegate.api.schemas import (
@@ -17,7 +18,6 @@ from linegate.api.schemas import (
     Webhooks,
 )
 from linegate.api.schemas import Schedule as AskedSchedule
-from linegate.api.schemas_content import LineNotification, LineNotificationTemplate
 from linegate.domain.bulk import Bulk, MessageObject, Rejection, Schedule, Window
 from linegate.domain.pace import pace_of
 from linegate.domain.phone import normalise
@@ -26,11 +26,10 @@ from linegate.domain.validity import LONGEST, validity_of
 from linegate.domain.violation import Violation
 from linegate.domain.wiretime import parse_instant
 from linegate.domain.zones import zone_of_country
-from linegate.line.flex import render_bubble
-from linegate.line.template import render_template
 from linegate.phones.countries import country_of
+from linegate.postgres.directory import Sender
 
-__all__ = ["to_bulk"]
+__all__ = ["sender_of", "to_bulk"]
 
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _BAD_NUMBER = Rejection(52, 351)
@@ -43,14 +42,15 @@ async def to_bulk(
 ) -> Bulk | list[Violation]:
     """The bulk that a request without violations of its own asks for.
 
-    Gives violations for what only the directory knows: a sender that is not the account's.
+    Gives violations for what only the directory knows: a sender that is not the account's, a
+    template that it has not.
     """
     violations: list[Violation] = []
     objects: list[MessageObject] = []
     for index, message in enumerate(request.messages):
         made = await _to_object(message, f"messages[{index}]", account_id, directory, now)
-        if isinstance(made, Violation):
-            violations.append(made)
+        if isinstance(made, list):
+            violations += made
         else:
             objects.append(made)
     schedule = request.options.schedule if request.options else None
@@ -74,11 +74,11 @@ async def _reject_blocked(
                 part.rejections.setdefault(at, _BLOCKED)
 
 
-async def _to_object(
+async def sender_of(
     message: LineMessage, path: str, account_id: int, directory: Directory, now: datetime
-) -> MessageObject | Violation:
-    options = message.options
-    platform = options.platform if options else None
+) -> Sender | Violation:
+    """The sender that a message names, or the default one of what it belongs to."""
+    platform = message.options.platform if message.options else None
     application_id = (platform.application_id or None) if platform else None
     entity_id = (platform.entity_id or None) if platform else None
     policy = await directory.policy(account_id, now)
@@ -88,19 +88,31 @@ async def _to_object(
     sender = await directory.sender(name, now)
     if sender is None or sender.account_id != account_id:
         return Violation(f"{path}.sender", "must be the name of a sender of this account")
-    match message.content:
-        case LineNotification():
-            content, templated = render_bubble(message.content), False
-        case LineNotificationTemplate():
-            content, templated = render_template(message.content), True
-        case _:
-            return Violation(f"{path}.content.type", "registered templates are not available yet")
+    return sender
+
+
+async def _to_object(
+    message: LineMessage, path: str, account_id: int, directory: Directory, now: datetime
+) -> MessageObject | list[Violation]:
+    options = message.options
+    platform = options.platform if options else None
+    application_id = (platform.application_id or None) if platform else None
+    entity_id = (platform.entity_id or None) if platform else None
+    policy = await directory.policy(account_id, now)
+    sender = await sender_of(message, path, account_id, directory, now)
+    if isinstance(sender, Violation):
+        return [sender]
+    content = await make_content(message, sender, path, directory, now)
+    if isinstance(content, list):
+        return content
     destinations, countries, rejections = _destinations(message, sender.countries)
     window = options.delivery_time_window if options else None
     return MessageObject(
         sender_id=sender.id,
-        line_message=content.decode(),
-        templated=templated,
+        line_message=content.line_message,
+        templated=content.templated,
+        placeholders=content.placeholders,
+        template_version=content.template_version,
         destinations=destinations,
         client_ids=[each.message_id or None for each in message.destinations],
         rejections=rejections,

@@ -10,9 +10,11 @@ from linegate.api.divisions import Divisions
 from linegate.api.identities import Identities
 from linegate.api.memory import REMEMBERED_FOR, Memory
 from linegate.api.rates import Rates
+from linegate.api.template_directory import TemplateDirectory
 from linegate.clock import Clock
 from linegate.domain.policy import AccountPolicy
 from linegate.domain.subscription import Subscription
+from linegate.line.catalogue import Catalogue
 from linegate.postgres.blocklist import blocked_of, has_blocked
 from linegate.postgres.directory import (
     Sender,
@@ -30,14 +32,15 @@ __all__ = ["Directory"]
 class Directory:
     """Who asks (`identities`), senders and endpoints, for the API."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
-        """Read over `pool`."""
+    def __init__(self, pool: Pool, clock: Clock, catalogue: Catalogue | None = None) -> None:
+        """Read over `pool`; catalogue: of LINE's own templates, if not the one we come with."""
         self._pool = pool
         self._clock = clock
         self.identities = Identities(pool)
         self.divisions = Divisions(pool)
         self.rates = Rates()
         self._policies: Memory[int, AccountPolicy] = Memory(self._load_policy, REMEMBERED_FOR)
+        self.templates = TemplateDirectory(pool, catalogue)
         self._senders: Memory[str, Sender] = Memory(self._load_sender, REMEMBERED_FOR)
         self._endpoints: Memory[tuple[int, str, str], int] = Memory(self._make_endpoint, None)
         self._blocks: Memory[int, bool] = Memory(self._load_blocks, REMEMBERED_FOR)

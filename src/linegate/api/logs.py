@@ -23,6 +23,7 @@ from linegate.domain.keys import LOGS
 from linegate.domain.phone import normalise
 from linegate.domain.violation import Violation
 from linegate.domain.wiretime import format_instant, parse_instant
+from linegate.line.filling import Form
 from linegate.line.flex import restore_bubble
 from linegate.postgres.logs import Content, Logged, Place
 from linegate.report.bodies import log_entry
@@ -166,12 +167,17 @@ class _Query:
 
 def _encoded(page: Page, cursor_limit: int | None, is_xml: bool) -> bytes:
     contents: dict[int, dict[str, Any]] = {}
-    for object_id, content in page.contents.items():
-        contents[object_id] = _content(content)
+    for object_id, shared in page.contents.items():
+        contents[object_id] = _content(shared)
     results = []
     for logged in page.logged:
         entry = log_entry(logged.message)
-        entry["content"] = contents[logged.object_id]
+        content = page.contents[logged.object_id]
+        entry["content"] = (
+            _content(content, logged.placeholders)
+            if logged.placeholders is not None
+            else contents[logged.object_id]
+        )
         results.append(entry)
     answer: dict[str, Any] = {"results": results}
     if cursor_limit is not None:
@@ -182,13 +188,16 @@ def _encoded(page: Page, cursor_limit: int | None, is_xml: bool) -> bytes:
 
 
 def _entry(logged: Logged, content: Content) -> dict[str, Any]:
-    return {**log_entry(logged.message), "content": _content(content)}
+    return {**log_entry(logged.message), "content": _content(content, logged.placeholders)}
 
 
-def _content(content: Content) -> dict[str, Any]:
-    """The content as the client sent it."""
+def _content(content: Content, placeholders: str | None = None) -> dict[str, Any]:
+    """The content as the client sent it; of a registered template, what became of it."""
     if not content.templated:
-        return restore_bubble(content.line_message.encode())
+        line_message = content.line_message.encode()
+        if placeholders is not None:
+            line_message = Form(line_message).fill_stored(placeholders)
+        return restore_bubble(line_message)
     kept: dict[str, Any] = msgspec.json.decode(content.line_message)
     return {"type": "LINE_NOTIFICATION_TEMPLATE", **kept}
 

@@ -1,7 +1,7 @@
 """What the messages of an object share, kept in memory while they go out."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,8 +11,10 @@ import msgspec
 
 from linegate.domain.window import DeliveryWindow
 from linegate.domain.zones import zone_of_country
+from linegate.line.filling import Form
 from linegate.phones.countries import country_of
-from linegate.postgres.dispatching import load_objects
+from linegate.postgres.dispatching import Content as StoredContent
+from linegate.postgres.dispatching import load_objects, load_placeholders
 from linegate.postgres.pool import Pool
 
 __all__ = ["Content", "Contents"]
@@ -34,12 +36,22 @@ class Content:
     """Whether it is for the templated endpoint, the JSON without the recipient, when it may go.
 
     intermediate: the client wants to be told of hand-overs too.
+    form:         the same JSON, where each message fills in texts of its own.
     """
 
     templated: bool
     line_message: bytes
     window: str | None
     intermediate: bool = False
+    form: Form | None = None
+
+    def filled(self, values: str | None) -> bytes:
+        """The JSON of one message; values: its texts, as stored."""
+        if self.form is None:
+            return self.line_message
+        if values is None:
+            raise LookupError("a personalised message has no texts")
+        return self.form.fill_stored(values)
 
     def opens_at(self, destination: str, now: datetime) -> datetime | None:
         """When a message to this number may go, if it may not go now."""
@@ -55,6 +67,11 @@ class Content:
             frozenset(window.days), window.opens, window.closes, ZoneInfo(zone)
         )
         return None if open_in.contains(now) else open_in.next_open(now)
+
+
+def _content(row: StoredContent) -> Content:
+    form = Form(row.line_message) if row.personal else None
+    return Content(row.templated, row.line_message, row.window, row.intermediate, form)
 
 
 @lru_cache(maxsize=1024)
@@ -79,9 +96,14 @@ class Contents:
             return known
         async with self._pool.acquire() as conn:
             rows = await load_objects(conn, sorted(missing))
-        found = {id_: Content(*row) for id_, row in rows.items()}
+        found = {id_: _content(row) for id_, row in rows.items()}
         self._keep(found)
         return known | found
+
+    async def texts(self, message_ids: Sequence[int]) -> Mapping[int, str]:
+        """What these personalised messages fill in, by message."""
+        async with self._pool.acquire() as conn:
+            return await load_placeholders(conn, message_ids)
 
     def _keep(self, found: Mapping[int, Content]) -> None:
         for id_, content in found.items():

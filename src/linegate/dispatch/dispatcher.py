@@ -8,7 +8,7 @@ that many attempts at most are unknown when the process dies.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -73,6 +73,7 @@ class DispatchOptions:
 class _Claimed(NamedTuple):
     message: DueMessage
     content: Content
+    line_message: bytes
 
 
 class Dispatcher:
@@ -204,7 +205,7 @@ class Dispatcher:
         objects = {message.object_id for message in claimed}
         try:
             contents = await insist(lambda: self._contents.load(objects), clock=self._clock)
-            ready = [_Claimed(message, contents[message.object_id]) for message in claimed]
+            ready = await insist(lambda: self._filled(claimed, contents), clock=self._clock)
         except BaseException:  # raised on: their leases must not be renewed for ever
             for message in claimed:
                 self._drop(message)
@@ -216,6 +217,20 @@ class Dispatcher:
             self._hands.append(asyncio.create_task(self._send_always()))
         for each in ready:
             self._inbox.put_nowait(each)
+
+    async def _filled(
+        self, claimed: Sequence[DueMessage], contents: Mapping[int, Content]
+    ) -> list[_Claimed]:
+        """Each message with its JSON; texts are read only for those that have their own."""
+        personal = [
+            each.unfinished.id for each in claimed if contents[each.object_id].form is not None
+        ]
+        texts = await self._contents.texts(sorted(personal)) if personal else {}
+        return [
+            _Claimed(each, content, content.filled(texts.get(each.unfinished.id)))
+            for each in claimed
+            for content in (contents[each.object_id],)
+        ]
 
     async def _send_always(self) -> None:
         while True:
@@ -233,7 +248,7 @@ class Dispatcher:
         self._room.set()
 
     async def _send(self, claimed: _Claimed) -> Decided:
-        message, content = claimed
+        message, content, _ = claimed
         unfinished = message.unfinished
         started = self._clock.now()
         if message.due_at > started:
@@ -271,11 +286,11 @@ class Dispatcher:
         return await self._push(renewed, claimed)
 
     async def _push(self, token: str, claimed: _Claimed) -> Outcome:
-        message, content = claimed
+        message, content, line_message = claimed
         return await self._line.push(
             token=token,
             to_hash=line_hash(message.destination),
-            message_json=content.line_message,
+            message_json=line_message,
             tag=make_tag(message.unfinished.id, message.unfinished.attempt),
             templated=content.templated,
         )

@@ -47,6 +47,9 @@ class MessageObject:
     window:       when its messages may arrive, or None for always.
     zones:        the window's time zone (IANA name), by position where destinations differ.
     sms_failover: JSON, or None.
+    placeholders: by position what fills the `{{name}}`s of line_message, JSON objects of texts;
+                  None where all get the same.
+    template_version: of the registered template it was made from; 0 for none.
     """
 
     sender_id: int
@@ -65,6 +68,8 @@ class MessageObject:
     zones: str | list[str] = "UTC"
     sms_failover: str | None = None
     intermediate: bool = False
+    placeholders: list[str | None] | None = None
+    template_version: int = 0
 
 
 @dataclass(slots=True)

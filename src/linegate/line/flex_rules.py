@@ -29,8 +29,10 @@ from linegate.line.flex import bubble_size
 __all__ = [
     "BUBBLE_BYTES",
     "NESTING",
+    "POSTBACK_DATA",
     "bubble_violations",
     "bubble_warnings",
+    "utf16_units",
 ]
 
 BUBBLE_BYTES = 30 * 1024
@@ -40,7 +42,8 @@ NESTING = 20
 """How many JSON objects and arrays may lie within one another in a content, itself included,
 down to a component; the spans and actions of one component are not counted."""
 
-_POSTBACK_DATA = 300  # LINE's limit, in UTF-16 units; the published schema says 1000
+POSTBACK_DATA = 300
+"""LINE's limit for a postback's data, in UTF-16 units; the published schema says 1000."""
 
 # How deep, in JSON levels, a block's box lies in a content (content, bubble, box), and how much
 # deeper each box takes its children (array, object).
@@ -193,11 +196,11 @@ def _check_ratio(ratio: str, path: str, found: list[Violation]) -> None:
 
 
 def _check_action(action: Action, path: str, found: list[Violation]) -> None:
-    if isinstance(action, PostbackAction) and _utf16_units(action.data) > _POSTBACK_DATA:
-        reason = f"must be at most {_POSTBACK_DATA} characters (UTF-16 units): LINE takes no more"
+    if isinstance(action, PostbackAction) and utf16_units(action.data) > POSTBACK_DATA:
+        reason = f"must be at most {POSTBACK_DATA} characters (UTF-16 units): LINE takes no more"
         found.append(Violation(f"{path}.data", reason))
 
 
-def _utf16_units(text: str) -> int:
+def utf16_units(text: str) -> int:
     """A text's length as LINE counts it: characters outside the basic plane count twice."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -56,7 +56,7 @@ class AcceptedRows:
         """Start with no rows."""
         self.bulks: list[tuple[object, ...]] = []
         self.objects: list[tuple[object, ...]] = []
-        self.messages: tuple[list[object], ...] = ([], [], [], [], [], [], [])
+        self.messages: tuple[list[object], ...] = ([], [], [], [], [], [], [], [])
         self.runs: list[RunRow] = []
         self.tracks: list[TrackRow] = []
 
@@ -85,6 +85,8 @@ _OBJECT_COLUMNS = (
     "object_windows",
     "object_failovers",
     "object_intermediates",
+    "object_templates",
+    "object_personals",
 )
 _MESSAGE_COLUMNS = (
     "ids",
@@ -94,6 +96,7 @@ _MESSAGE_COLUMNS = (
     "statuses",
     "errors",
     "track_ids",
+    "placeholders",
 )
 _RUN_COLUMNS = (
     "bulk_ids",

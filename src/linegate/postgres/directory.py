@@ -30,7 +30,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A sender as the API needs it; the secret is sealed; relays: has a bot behind it."""
+    """A sender as the API needs it; the secret is sealed.
+
+    relays:          has a bot behind it.
+    needs_template:  it takes only content that matches an approved template.
+    has_strict_keys: it takes only keys of LINE's templates that are in the catalogue.
+    line_country:    of the Official Account; None: not said.
+    """
 
     id: int
     account_id: int
@@ -38,6 +44,9 @@ class Sender:
     channel_secret: bytes
     countries: frozenset[str]
     relays: bool = False
+    needs_template: bool = False
+    has_strict_keys: bool = False
+    line_country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,9 @@ async def find_sender(conn: Connection, name: str) -> Sender | None:
         row["channel_secret"],
         frozenset(row["countries"]),
         row["relays"],
+        row["templates"] == "required",
+        row["strict_templates"],
+        row["line_country"],
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "finish",
     "give_back",
     "load_objects",
+    "load_placeholders",
     "move",
     "next_due_at",
     "record_late",
@@ -139,12 +140,14 @@ class Content(NamedTuple):
     """What all messages of an object share. window: JSON, or None.
 
     intermediate: the client wants to be told of hand-overs too.
+    personal:     each message fills in texts of its own.
     """
 
     templated: bool
     line_message: bytes
     window: str | None
     intermediate: bool
+    personal: bool
 
 
 async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Content]:
@@ -156,9 +159,16 @@ async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Conten
             row["line_message"].encode(),
             row["delivery_window"],
             row["intermediate"],
+            row["personal"],
         )
         for row in rows
     }
+
+
+async def load_placeholders(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The texts of personalised messages, JSON objects by message."""
+    rows = await bundled().load_placeholders.many(conn, ids=ids)
+    return {row["id"]: row["placeholders"] for row in rows}
 
 
 async def next_due_at(

@@ -50,11 +50,15 @@ class LogFilter(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """A message in the log. sent_at of `message` is None before the first hand-over."""
+    """A message in the log. sent_at of `message` is None before the first hand-over.
+
+    placeholders: what it fills into its object's content, JSON; None: nothing.
+    """
 
     message: FinishedMessage
     object_id: int
     accepted_at: datetime
+    placeholders: str | None
 
 
 class Content(NamedTuple):
@@ -149,7 +153,10 @@ async def log_messages(
 async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]:
     """What the log shows, by message."""
     rows = await bundled().load_logged.many(conn, ids=ids)
-    return {row["id"]: Logged(finished(row), row["object_id"], row["accepted_at"]) for row in rows}
+    return {
+        row["id"]: Logged(finished(row), row["object_id"], row["accepted_at"], row["placeholders"])
+        for row in rows
+    }
 
 
 async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int, Content]:

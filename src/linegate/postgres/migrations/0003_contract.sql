@@ -77,3 +77,46 @@ CREATE TABLE relay (
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX relay_due ON relay (sender_id, due_at);
 
+
+-- ------------------------------------------------------------------------------------- Templates
+
+ALTER TABLE sender
+    ADD COLUMN templates        text NOT NULL DEFAULT 'optional' CHECK (templates IN ('optional', 'required')),
+    ADD COLUMN strict_templates boolean NOT NULL DEFAULT false,   -- unknown keys of LINE's templates are refused
+    ADD COLUMN line_country     text CHECK (line_country IN ('JP', 'TH', 'TW'));  -- of the Official Account
+
+-- A bubble registered under a name. What it says is in its versions.
+CREATE TABLE template (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES account,
+    sender_id  bigint NOT NULL REFERENCES sender,
+    name       text NOT NULL,
+    language   text NOT NULL,                  -- "" for none
+    created_at timestamptz NOT NULL,
+    deleted_at timestamptz                     -- its versions stay while messages use them
+);
+CREATE UNIQUE INDEX template_name ON template (sender_id, name, lower(language)) WHERE deleted_at IS NULL;
+CREATE INDEX template_account ON template (account_id);
+
+-- What a template says from a change on. The newest approved version is sent, the newest one is shown.
+CREATE TABLE template_version (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    template_id bigint NOT NULL REFERENCES template,
+    number      integer NOT NULL,
+    status      text NOT NULL CHECK (status IN ('PENDING', 'APPROVED', 'REJECTED')),
+    reason      text,                          -- why it was rejected
+    alt_text    text NOT NULL,
+    contents    text NOT NULL,                 -- the bubble as the client wrote it, JSON
+    form        text NOT NULL,                 -- the LINE message object with {{placeholder}}s, JSON
+    created_at  timestamptz NOT NULL,
+    decided_at  timestamptz,
+    UNIQUE (template_id, number)
+);
+
+-- A message object made from a template has its own copy of what its messages share; the version says
+-- where that came from. `personal`: its JSON has {{placeholder}}s, and each message their texts.
+ALTER TABLE message_object
+    ADD COLUMN template_version bigint,
+    ADD COLUMN personal         boolean NOT NULL DEFAULT false;
+CREATE INDEX message_object_template ON message_object (template_version) WHERE template_version IS NOT NULL;
+ALTER TABLE message ADD COLUMN placeholders jsonb;  -- name to text; NULL where the object is not personal

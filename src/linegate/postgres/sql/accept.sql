@@ -15,8 +15,9 @@ RETURNING id;
 WITH asked AS MATERIALIZED (
     SELECT *
     FROM unnest(:ids::bigint[], :object_positions::integer[], :destinations::text[],
-                :client_ids::text[], :statuses::smallint[], :errors::smallint[], :track_ids::bigint[])
-      AS asked (id, k, destination, client_id, status, error, track_id)
+                :client_ids::text[], :statuses::smallint[], :errors::smallint[], :track_ids::bigint[],
+                :placeholders::text[])
+      AS asked (id, k, destination, client_id, status, error, track_id, placeholders)
 ),
 new_bulk AS (
     INSERT INTO bulk (id, account_id, client_id, accepted_at, messages, last_id)
@@ -27,20 +28,22 @@ new_bulk AS (
 ),
 new_object AS (
     INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id,
-                                campaign, callback_data, validity, delivery_window, sms_failover, intermediate)
+                                campaign, callback_data, validity, delivery_window, sms_failover, intermediate,
+                                template_version, personal)
     SELECT o.id, o.bulk_id, o.account_id, o.sender_id, o.templated, o.line_message, o.entity_id, o.application_id,
-           o.campaign, o.callback_data, o.validity, o.delivery_window::jsonb, o.sms_failover::jsonb, o.intermediate
+           o.campaign, o.callback_data, o.validity, o.delivery_window::jsonb, o.sms_failover::jsonb, o.intermediate,
+           NULLIF(o.template_version, 0), o.personal
     FROM unnest(:object_ids::bigint[], :object_bulks::bigint[], :object_accounts::bigint[], :object_senders::bigint[],
                 :object_templated::boolean[], :object_messages::text[], :object_entities::text[],
                 :object_applications::text[], :object_campaigns::text[], :object_callbacks::text[],
                 :object_validities::interval[], :object_windows::text[], :object_failovers::text[],
-                :object_intermediates::boolean[])
+                :object_intermediates::boolean[], :object_templates::bigint[], :object_personals::boolean[])
       AS o (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id, campaign,
-            callback_data, validity, delivery_window, sms_failover, intermediate)
+            callback_data, validity, delivery_window, sms_failover, intermediate, template_version, personal)
 ),
 new_message AS (
-    INSERT INTO message (id, object_id, destination, client_id, track_id)
-    SELECT id, (:object_ids::bigint[])[k], destination, client_id, track_id FROM asked
+    INSERT INTO message (id, object_id, destination, client_id, track_id, placeholders)
+    SELECT id, (:object_ids::bigint[])[k], destination, client_id, track_id, placeholders::jsonb FROM asked
 ),
 new_due AS (
     INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination)

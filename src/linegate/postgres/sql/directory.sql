@@ -31,7 +31,8 @@ SELECT id FROM created;
 
 -- name: find_sender :one
 -- A sender by its name.
-SELECT id, account_id, name, channel_secret, countries, relay_url IS NOT NULL AS relays
+SELECT id, account_id, name, channel_secret, countries, relay_url IS NOT NULL AS relays, templates, strict_templates,
+       line_country
 FROM sender WHERE name = :name;
 
 -- name: load_senders :many

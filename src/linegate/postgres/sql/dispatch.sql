@@ -62,7 +62,13 @@ UPDATE sender_pace SET free_at = GREATEST(free_at, :until) WHERE sender_id = :se
 
 -- name: load_objects :many
 -- What all messages of an object share on their way to LINE.
-SELECT id, templated, line_message, delivery_window, intermediate FROM message_object WHERE id = ANY(:ids::bigint[]);
+SELECT id, templated, line_message, delivery_window, intermediate, personal
+FROM message_object WHERE id = ANY(:ids::bigint[]);
+
+-- name: load_placeholders :many
+-- What personalised messages fill in, each its own.
+SELECT message.id, message.placeholders
+FROM unnest(:ids::bigint[]) AS wanted (id) JOIN message USING (id);
 
 -- name: renew_leases :exec
 -- Keep what is still being sent.

@@ -70,7 +70,7 @@ SELECT message.id, COALESCE(final.status, CASE WHEN queue.sent_at IS NULL THEN 2
        COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at) AS sent_at, final.done_at,
        message.destination, message.client_id, sender.name AS sender, sender.price, sender.currency, object.bulk_id,
        bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id,
-       object.campaign, object.id AS object_id, bulk.accepted_at
+       object.campaign, object.id AS object_id, bulk.accepted_at, message.placeholders
 FROM unnest(:ids::bigint[]) AS wanted (id)
 JOIN message ON message.id = wanted.id
 JOIN message_object AS object ON object.id = message.object_id

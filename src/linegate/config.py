@@ -61,6 +61,8 @@ class Settings:
     sms_resend_unknown: int
     webhook_allow_private: bool
     retention_days: int
+    waiting_limit: int
+    disk_reserve: int
     metrics_host: str
     metrics_port: int
     log_level: str

@@ -196,6 +196,22 @@ OPTIONS: tuple[Option, ...] = (
         most=3650,
     ),
     Option(
+        "waiting_limit",
+        "count",
+        50_000_000,
+        "messages",
+        "Most messages of all accounts that were accepted and have not ended; more are answered"
+        " with 503. 0: no limit.",
+    ),
+    Option(
+        "disk_reserve",
+        "size",
+        "1GB",
+        "bytes",
+        "Space that must stay free on the disk of the embedded database; with less, messages are"
+        " answered with 503. 0: not looked at.",
+    ),
+    Option(
         "metrics_host",
         "text",
         "127.0.0.1",

@@ -21,6 +21,7 @@ from linegate.api.gate import Gate
 from linegate.api.health import Health
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
+from linegate.api.pressure import Backlogs, Pressure
 from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
 from linegate.api.quotas import Quotas
@@ -28,6 +29,7 @@ from linegate.api.reports import Reports
 from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
+from linegate.api.statistics import Statistics
 from linegate.api.subscriptions import Subscriptions
 from linegate.api.templates import Templates
 from linegate.clock import Clock
@@ -36,6 +38,7 @@ from linegate.credentials import token_sources
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
 from linegate.dispatch.keeper import LeaseKeeper
 from linegate.dispatch.receipts import Receipts
+from linegate.dispatch.reconciler import Reconciler
 from linegate.dispatch.senders import Senders
 from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
@@ -52,6 +55,7 @@ from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
+from linegate.report.rollup import Rollup
 from linegate.sealing import account_context, sender_context
 from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.supervisor import Supervisor
@@ -131,7 +135,17 @@ async def build_api(
         send=Send(
             directory,
             acceptor,
-            Gate(directory, quotas),
+            Gate(
+                directory,
+                quotas,
+                Backlogs(store.pool),
+                Pressure(
+                    store.pool,
+                    home=settings.home if settings.is_embedded else None,
+                    disk_reserve=settings.disk_reserve,
+                    waiting_limit=settings.waiting_limit,
+                ),
+            ),
             clock,
             metrics,
             body_limit=settings.body_limit,
@@ -149,6 +163,7 @@ async def build_api(
         ),
         health=Health(store.pool, directory, clock, scrape, lambda: ()),
         sessions=Sessions(directory, clock),
+        statistics=Statistics(store.pool, directory, clock),
         applications=Provisioning(store.pool, directory, clock, "application"),
         entities=Provisioning(store.pool, directory, clock, "entity"),
         subscriptions=Subscriptions(notifying),
@@ -219,6 +234,7 @@ async def _add_dispatch(
     supervisor.add(LeaseKeeper(dispatcher, every=settings.lease_for / 3))
     supervisor.add(senders)
     supervisor.add(Sweeper(store.pool, clock, patience, metrics))
+    supervisor.add(Reconciler(store.pool, clock, senders, line))
     supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))
 
 
@@ -239,6 +255,7 @@ def _add_report(
     )
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
+    supervisor.add(Rollup(store.pool, clock))
     supervisor.add(Forgetter(store.pool, clock))
     supervisor.add(Relayer(store.pool, clock, client, metrics), waker=wakeup.bell("linegate_relay"))
 

@@ -25,6 +25,7 @@ from linegate.api.reports import Reports
 from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
+from linegate.api.statistics import Statistics
 from linegate.api.subscriptions import Subscriptions
 from linegate.api.templates import Templates
 from linegate.domain.violation import Violation
@@ -46,6 +47,7 @@ class Routes:
     line_webhook: LineWebhook
     health: Health
     sessions: Sessions
+    statistics: Statistics
     applications: Provisioning
     entities: Provisioning
     subscriptions: Subscriptions
@@ -68,6 +70,7 @@ def create_app(routes: Routes) -> Front:
         routes=[
             _route("/line/1/messages", POST=routes.send.__call__),
             _route("/line/1/reports", GET=routes.reports.__call__),
+            _route("/line/1/statistics", GET=routes.statistics.__call__),
             _route("/line/1/logs", GET=routes.logs.list),
             _route("/line/1/messages/{message_id}", GET=routes.logs.show),
             *_templates("/line/1/templates", routes.templates),

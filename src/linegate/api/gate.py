@@ -11,6 +11,7 @@ from typing import TypeVar
 from linegate.accept.accepted import Accepted
 from linegate.api.auth import Refused
 from linegate.api.directory import Directory
+from linegate.api.pressure import Backlogs, Pressure
 from linegate.api.quotas import Quotas, Wanted
 from linegate.domain.bulk import Bulk
 from linegate.domain.caller import Caller
@@ -25,19 +26,30 @@ Answer = TypeVar("Answer")
 class Gate:
     """Lets bulks through to be accepted."""
 
-    def __init__(self, directory: Directory, quotas: Quotas) -> None:
-        """Know limits through `directory`, use them up in `quotas`."""
+    def __init__(
+        self, directory: Directory, quotas: Quotas, backlogs: Backlogs, pressure: Pressure
+    ) -> None:
+        """Know limits through `directory`, use them up in `quotas` and `backlogs`."""
         self._directory = directory
         self._quotas = quotas
+        self._backlogs = backlogs
+        self._pressure = pressure
 
     async def through(
         self, bulk: Bulk, caller: Caller, accept: Callable[[], Awaitable[Answer]], now: datetime
     ) -> Answer:
         """What `accept` answers, if the bulk may pass.
 
-        Raises: Refused 429 with Retry-After for a limit that is reached; what `accept` raises.
+        Raises: Refused 429 with Retry-After for a limit that is reached, 503 if the machine can
+                take no more; what `accept` raises.
         """
+        if refusal := await self._pressure.refusal(now):
+            reason = f"{refusal}: nothing of the request was taken, repeat it later"
+            raise Refused(503, [Violation("$", reason)], {"Retry-After": "30"})
         policy = await self._directory.policy(bulk.account_id, now)
+        messages = bulk.messages - sum(len(part.rejections) for part in bulk.objects)
+        if policy.limits.waiting is not None:
+            await self._check_waiting(bulk.account_id, messages, policy.limits.waiting, now)
         wanted = _wanted(bulk, caller, policy)
         short = await self._quotas.take(bulk.account_id, wanted, now) if wanted else None
         if short is not None:
@@ -47,10 +59,23 @@ class Gate:
             await self._directory.divisions.ensure(bulk, now)
             answer = await accept()
             taken = isinstance(answer, Accepted)
+            if taken and policy.limits.waiting is not None:
+                self._backlogs.add(bulk.account_id, messages, now)
         finally:
             if wanted and not taken:
                 self._quotas.give_back(bulk.account_id, wanted, now)
         return answer
+
+    async def _check_waiting(
+        self, account_id: int, messages: int, most: int, now: datetime
+    ) -> None:
+        waiting = await self._backlogs.waiting(account_id, now)
+        if waiting + messages > most:
+            reason = (
+                f"the account may have {most} messages that have not ended and has {waiting}:"
+                f" the {messages} of this request are too many. Nothing was taken"
+            )
+            raise Refused(429, [Violation("$", reason)], {"Retry-After": "10"})
 
 
 def _wanted(bulk: Bulk, caller: Caller, policy: AccountPolicy) -> list[Wanted]:

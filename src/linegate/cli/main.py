@@ -2,7 +2,7 @@
 
 import typer
 
-from linegate.cli import accounts, blocklist, keys, senders, serve, users
+from linegate.cli import accounts, blocklist, keys, senders, serve, stats, users
 
 __all__ = ["app", "main"]
 
@@ -16,6 +16,8 @@ app.command("up")(serve.up)
 app.command("api")(serve.api)
 app.command("worker")(serve.worker)
 app.command("simulate")(serve.simulate)
+app.command("stats")(stats.stats)
+app.command("reconcile")(stats.reconcile)
 app.add_typer(accounts.account, name="account")
 app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")

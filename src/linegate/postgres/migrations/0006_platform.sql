@@ -112,3 +112,73 @@ CREATE TRIGGER audited AFTER INSERT OR UPDATE ON endpoint FOR EACH ROW WHEN (NEW
 -- A blocked number is personal: the log says that one was blocked, not which.
 CREATE TRIGGER audited AFTER INSERT OR DELETE ON blocklist FOR EACH ROW
     EXECUTE FUNCTION record_change('account_id', '', 'destination');
+
+-- ----------------------------------------------------------------------------------- statistics
+
+-- What has been accepted and what has ended since it was last added up: one row for each message
+-- object and statement. The rollup (report/rollup.py) moves rows into the sums below, each exactly
+-- once. Triggers write it, so that no way of accepting or ending a message can go uncounted.
+CREATE TABLE tally (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    object_id bigint NOT NULL,
+    status    smallint NOT NULL,           -- 0: accepted
+    ended_on  date,                        -- UTC+9, as LINE counts
+    messages  integer NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0);
+
+CREATE FUNCTION tally_accepted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tally (object_id, status, messages)
+    SELECT object_id, 0, count(*) FROM new_rows GROUP BY object_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tallied AFTER INSERT ON message REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_accepted();
+
+CREATE FUNCTION tally_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tally (object_id, status, ended_on, messages)
+    SELECT object_id, status, ((done_at + interval '9 hours') AT TIME ZONE 'UTC')::date, count(*)
+    FROM new_rows GROUP BY 1, 2, 3;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tallied AFTER INSERT ON final REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_ended();
+
+-- The sums. day: on which messages were accepted (UTC). '' stands for none.
+CREATE TABLE statistic (
+    account_id     bigint NOT NULL,
+    day            date NOT NULL,
+    sender_id      bigint NOT NULL,
+    application_id text NOT NULL,
+    entity_id      text NOT NULL,
+    campaign       text NOT NULL,
+    status         smallint NOT NULL,      -- 0: accepted
+    currency       text NOT NULL,
+    messages       bigint NOT NULL,
+    cost           numeric NOT NULL,       -- at the prices of when they were added up
+    PRIMARY KEY (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
+) WITH (fillfactor = 70);
+
+-- How many messages of an account have not ended; as of the instant in `rollup`.
+CREATE TABLE backlog (
+    account_id bigint PRIMARY KEY,
+    waiting    bigint NOT NULL
+) WITH (fillfactor = 50);
+CREATE TABLE rollup (
+    id    smallint PRIMARY KEY CHECK (id = 1),
+    as_of timestamptz NOT NULL             -- everything that was committed before it is in the sums
+) WITH (fillfactor = 50);
+
+-- Delivered messages by day as LINE counts them (UTC+9), ours and LINE's.
+CREATE TABLE line_count (
+    sender_id  bigint NOT NULL REFERENCES sender,
+    templated  boolean NOT NULL,           -- which of LINE's two kinds
+    day        date NOT NULL,
+    delivered  bigint NOT NULL,            -- by events of LINE that ended messages
+    late       bigint NOT NULL DEFAULT 0,  -- by events that came after a message had ended otherwise
+    line_says  bigint,                     -- NULL: LINE has not counted yet
+    asked_at   timestamptz,                -- the last time LINE was asked
+    PRIMARY KEY (sender_id, templated, day)
+) WITH (fillfactor = 50);

@@ -1,0 +1,131 @@
+-- Counts and cost of messages. Triggers write `tally` (0006_platform.sql); here it is added up and read.
+
+-- name: lock_rollup :value
+-- Whether this process may add up now: one at a time, so that sums are written in one order.
+SELECT pg_try_advisory_xact_lock(7301404);
+
+-- name: roll_tally :value
+-- Move the oldest rows of the tally into the sums; gives how many rows those were.
+WITH taken AS (
+    DELETE FROM tally
+    WHERE id IN (SELECT id FROM tally ORDER BY id LIMIT :limit)
+    RETURNING object_id, status, ended_on, messages
+),
+known AS MATERIALIZED (
+    SELECT taken.status, taken.ended_on, taken.messages, object.account_id, object.sender_id, object.templated,
+           date '2020-01-01' + ((taken.object_id >> 22) / 86400000)::integer AS day,
+           COALESCE(object.application_id, '') AS application_id, COALESCE(object.entity_id, '') AS entity_id,
+           COALESCE(object.campaign, '') AS campaign,
+           CASE WHEN taken.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END AS currency,
+           CASE WHEN taken.status = :delivered::smallint THEN taken.messages * COALESCE(sender.price, 0) ELSE 0 END
+               AS cost
+    FROM taken
+    JOIN message_object AS object ON object.id = taken.object_id
+    JOIN sender ON sender.id = object.sender_id
+),
+summed AS (
+    INSERT INTO statistic (account_id, day, sender_id, application_id, entity_id, campaign, status, currency,
+                           messages, cost)
+    SELECT account_id, day, sender_id, application_id, entity_id, campaign, status, currency, sum(messages), sum(cost)
+    FROM known GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    ON CONFLICT (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
+    DO UPDATE SET messages = statistic.messages + excluded.messages, cost = statistic.cost + excluded.cost
+),
+unfinished AS (
+    INSERT INTO backlog (account_id, waiting)
+    SELECT account_id, sum(CASE WHEN status = 0 THEN messages ELSE -messages END) FROM known GROUP BY 1
+    ON CONFLICT (account_id) DO UPDATE SET waiting = backlog.waiting + excluded.waiting
+),
+at_line AS (
+    INSERT INTO line_count (sender_id, templated, day, delivered)
+    SELECT sender_id, templated, ended_on, sum(messages) FROM known WHERE status = :delivered GROUP BY 1, 2, 3
+    ON CONFLICT (sender_id, templated, day) DO UPDATE SET delivered = line_count.delivered + excluded.delivered
+)
+SELECT count(*) FROM taken;
+
+-- name: rolled_up :exec
+-- Everything that was committed before this instant is in the sums.
+INSERT INTO rollup (id, as_of) VALUES (1, :as_of) ON CONFLICT (id) DO UPDATE SET as_of = excluded.as_of;
+
+-- name: sum_statistics :many
+-- An account's counts by what is asked for, always by status; what is not added up yet included.
+WITH counted AS (
+    SELECT day, sender_id, application_id, entity_id, campaign, status, currency, messages, cost
+    FROM statistic
+    WHERE account_id = :account_id AND day >= :since AND day <= :until
+    UNION ALL
+    SELECT day, object.sender_id, COALESCE(object.application_id, ''), COALESCE(object.entity_id, ''),
+           COALESCE(object.campaign, ''), fresh.status,
+           CASE WHEN fresh.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END,
+           fresh.messages,
+           CASE WHEN fresh.status = :delivered THEN fresh.messages * COALESCE(sender.price, 0) ELSE 0 END
+    FROM (SELECT *, date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day FROM tally) AS fresh
+    JOIN message_object AS object ON object.id = fresh.object_id
+    JOIN sender ON sender.id = object.sender_id
+    WHERE object.account_id = :account_id AND day >= :since AND day <= :until
+)
+SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN counted.day END AS day,
+       CASE WHEN 'sender' = ANY(:by) THEN sender.name END AS sender,
+       CASE WHEN 'application' = ANY(:by) THEN counted.application_id END AS application_id,
+       CASE WHEN 'entity' = ANY(:by) THEN counted.entity_id END AS entity_id,
+       CASE WHEN 'campaign' = ANY(:by) THEN counted.campaign END AS campaign,
+       counted.status, counted.currency, sum(counted.messages)::bigint AS messages, sum(counted.cost) AS cost
+FROM counted JOIN sender ON sender.id = counted.sender_id
+WHERE (:sender::text IS NULL OR sender.name = :sender)
+  AND (:application_id::text IS NULL OR counted.application_id = :application_id)
+  AND (:entity_id::text IS NULL OR counted.entity_id = :entity_id)
+  AND (:campaign::text IS NULL OR counted.campaign = :campaign)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+ORDER BY 1, 2, 3, 4, 5, 6
+LIMIT :limit;
+
+-- name: load_backlog :one
+-- How many messages of an account have not ended, and as of when that was counted.
+SELECT COALESCE((SELECT waiting FROM backlog WHERE account_id = :account_id), 0) AS waiting,
+       (SELECT as_of FROM rollup) AS as_of;
+
+-- name: total_backlog :value
+-- How many messages of all accounts have not ended.
+SELECT COALESCE(sum(waiting), 0)::bigint FROM backlog;
+
+-- name: uncounted_days :many
+-- Days of senders that LINE was to count and has not been asked for lately; days without deliveries of
+-- ours included, since LINE may have some.
+SELECT sender.id AS sender_id, kind.templated, (:today::date - back)::date AS day
+FROM sender
+CROSS JOIN (VALUES (false), (true)) AS kind (templated)
+CROSS JOIN generate_series(1, :days::integer) AS back
+LEFT JOIN line_count AS known
+  ON known.sender_id = sender.id AND known.templated = kind.templated AND known.day = :today::date - back
+WHERE sender.created_at < (:today::date - back + 1)::timestamp AT TIME ZONE 'Asia/Tokyo'
+  AND known.line_says IS NULL
+  AND (known.asked_at IS NULL OR known.asked_at <= :asked_before)
+ORDER BY sender.id, kind.templated, back
+LIMIT :limit;
+
+-- name: write_line_count :exec
+-- What LINE said of a day (NULL: nothing yet), with the deliveries that came late.
+INSERT INTO line_count (sender_id, templated, day, delivered, late, line_says, asked_at)
+VALUES (:sender_id, :templated, :day, 0, :late, :line_says, :now)
+ON CONFLICT (sender_id, templated, day)
+DO UPDATE SET late = excluded.late, line_says = excluded.line_says, asked_at = excluded.asked_at;
+
+-- name: count_late :value
+-- Deliveries of one day that came after the message had ended otherwise.
+SELECT count(DISTINCT (late_event.message_id, late_event.attempt))
+FROM late_event
+JOIN final ON final.message_id = late_event.message_id
+JOIN message_object AS object ON object.id = final.object_id
+WHERE late_event.message_id >= :first_id AND late_event.message_id < :last_id
+  AND late_event.happened_at >= :since AND late_event.happened_at < :until
+  AND object.sender_id = :sender_id AND object.templated = :templated AND final.status <> :delivered;
+
+-- name: list_line_counts :many
+-- Our count and LINE's, day by day, newest first.
+SELECT account.name AS account, sender.name AS sender, known.templated, known.day, known.delivered, known.late,
+       known.line_says, known.asked_at
+FROM line_count AS known
+JOIN sender ON sender.id = known.sender_id
+JOIN account ON account.id = sender.account_id
+WHERE (:account_id::bigint IS NULL OR sender.account_id = :account_id) AND known.day >= :since
+ORDER BY known.day DESC, sender.name, known.templated;

@@ -119,8 +119,7 @@ async def build_api(
     stack.push_async_callback(acceptor.aclose)
     receipts = Receipts(store.pool, clock, metrics, linger=_LINGER)
     stack.push_async_callback(receipts.aclose)
-    quotas = Quotas(store.pool)
-    stack.push_async_callback(quotas.aclose)
+    gate = _gate(stack, store, settings, directory)
     guard = Guard(allow_private=settings.webhook_allow_private)
     client = await stack.enter_async_context(WebhookClient(guard))
     notifying = Notifying(
@@ -135,17 +134,7 @@ async def build_api(
         send=Send(
             directory,
             acceptor,
-            Gate(
-                directory,
-                quotas,
-                Backlogs(store.pool),
-                Pressure(
-                    store.pool,
-                    home=settings.home if settings.is_embedded else None,
-                    disk_reserve=settings.disk_reserve,
-                    waiting_limit=settings.waiting_limit,
-                ),
-            ),
+            gate,
             clock,
             metrics,
             body_limit=settings.body_limit,
@@ -173,6 +162,18 @@ async def build_api(
         templates=Templates(directory, store.pool, clock, body_limit=settings.body_limit),
     )
     return create_app(routes)
+
+
+def _gate(stack: AsyncExitStack, store: Store, settings: Settings, directory: Directory) -> Gate:
+    quotas = Quotas(store.pool)
+    stack.push_async_callback(quotas.aclose)
+    pressure = Pressure(
+        store.pool,
+        home=settings.home if settings.is_embedded else None,
+        disk_reserve=settings.disk_reserve,
+        waiting_limit=settings.waiting_limit,
+    )
+    return Gate(directory, quotas, Backlogs(store.pool), pressure)
 
 
 @asynccontextmanager

@@ -9,11 +9,14 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import structlog
+
 from linegate.postgres.divisions import give_back_quota, take_quota
-from linegate.postgres.pool import Pool
+from linegate.postgres.pool import AWAY, Pool
 
 __all__ = ["Quotas", "Wanted"]
 
+_log = structlog.get_logger()
 _LARGEST_PORTION = 500
 _PORTION = 1000  # of a limit one such part
 
@@ -59,10 +62,13 @@ class Quotas:
     async def aclose(self) -> None:
         """Give back what was taken ahead."""
         left, self._left = self._left, {}
-        async with self._pool.acquire() as conn:
-            for (account_id, subject), (day, messages) in sorted(left.items()):
-                if messages:
-                    await give_back_quota(conn, account_id, subject, day, amount=messages)
+        try:
+            async with self._pool.acquire() as conn:
+                for (account_id, subject), (day, messages) in sorted(left.items()):
+                    if messages:
+                        await give_back_quota(conn, account_id, subject, day, amount=messages)
+        except AWAY as error:  # no reason not to stop: a thousandth of the day is lost
+            _log.warning("quota.not_given_back", error=type(error).__name__)
 
     async def _take(self, account_id: int, wanted: Wanted, day: date) -> bool:
         key = (account_id, wanted.subject)

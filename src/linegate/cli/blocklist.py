@@ -22,7 +22,10 @@ blocklist = typer.Typer(help="Destinations that an account never sends to.", no_
 
 Numbers = Annotated[list[str] | None, typer.Argument(help="Phone numbers.")]
 NumbersFile = Annotated[
-    Path | None, typer.Option("--file", help="A file with one phone number a line.")
+    Path | None,
+    typer.Option(
+        "--file", help="A file with one phone number a line.", exists=True, dir_okay=False
+    ),
 ]
 
 
@@ -34,9 +37,9 @@ def blocklist_add(
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Block destinations: from now on requests to them are answered REJECTED."""
-    asked = _asked(numbers, file)
 
     async def work(store: Store) -> int:
+        asked = _asked(numbers, file)
         async with store.pool.acquire() as conn:
             account_id, now = await account_id_of(conn, owner), SystemClock().now()
             return sum([await block(conn, account_id, part, now=now) for part in _parts(asked)])
@@ -53,9 +56,9 @@ def blocklist_remove(
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Let an account send to destinations again."""
-    asked = _asked(numbers, file)
 
     async def work(store: Store) -> int:
+        asked = _asked(numbers, file)
         async with store.pool.acquire() as conn:
             account_id = await account_id_of(conn, owner)
             return sum([await unblock(conn, account_id, part) for part in _parts(asked)])
@@ -84,7 +87,7 @@ def blocklist_list(owner: AccountName, as_json: Annotated[bool, JsonFlag] = Fals
 
 
 def _asked(numbers: Iterable[str] | None, file: Path | None) -> list[str]:
-    """Digits of the numbers given. Raises: typer.BadParameter naming the place of a bad one."""
+    """Digits of the numbers given. Raises: CommandError naming the place of a bad one."""
     given = [(f"number {at}", text) for at, text in enumerate(numbers or (), 1)]
     if file is not None:
         lines = file.read_text(encoding="utf-8").splitlines()

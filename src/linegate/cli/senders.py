@@ -40,7 +40,9 @@ SenderName = Annotated[str, typer.Option("--sender", help="The sender's name.")]
 ChannelSecret = Annotated[
     str | None, typer.Option(help="The channel's secret.", envvar="LINEGATE_CHANNEL_SECRET")
 ]
-ChannelSecretFile = Annotated[Path | None, typer.Option(help="A file that holds the secret.")]
+ChannelSecretFile = Annotated[
+    Path | None, typer.Option(help="A file that holds the secret.", exists=True, dir_okay=False)
+]
 AccessToken = Annotated[
     str | None,
     typer.Option(
@@ -48,10 +50,16 @@ AccessToken = Annotated[
         envvar="LINEGATE_ACCESS_TOKEN",
     ),
 ]
-AccessTokenFile = Annotated[Path | None, typer.Option(help="A file that holds the token.")]
+AccessTokenFile = Annotated[
+    Path | None, typer.Option(help="A file that holds the token.", exists=True, dir_okay=False)
+]
 AssertionFile = Annotated[
     Path | None,
-    typer.Option(help="A private key, JWK or PEM, whose public half LINE's console has."),
+    typer.Option(
+        help="A private key, JWK or PEM, whose public half LINE's console has.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 AssertionKid = Annotated[
     str | None, typer.Option(help="The key's id in LINE's console, if the JWK has none.")

@@ -31,7 +31,11 @@ user = typer.Typer(
 UserName = Annotated[str, typer.Option("--user", help="The user's name, or OAuth2 client id.")]
 PasswordFile = Annotated[
     Path | None,
-    typer.Option(help="A file that holds the password; one is made and printed without it."),
+    typer.Option(
+        help="A file that holds the password; one is made and printed without it.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 
 

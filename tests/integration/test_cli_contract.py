@@ -1,0 +1,173 @@
+"""Commands for keys, users, senders and blocked destinations, as scripts use them."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from linegate.cli.main import app
+
+
+class Shell:
+    """Runs commands on one database."""
+
+    def __init__(self, dsn: str) -> None:
+        self._environment = {
+            "LINEGATE_DATABASE_URL": dsn,
+            "LINEGATE_SECRET_KEY": base64.b64encode(bytes(32)).decode(),
+            "LINEGATE_LINE_API_URL": "http://127.0.0.1:1",
+        }
+
+    def run(self, *words: str, **variables: str) -> Result:
+        return CliRunner().invoke(app, words, env={**self._environment, **variables})
+
+    def json(self, *words: str) -> Any:
+        result = self.run(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def refusal(self, *words: str) -> str:
+        result = self.run(*words)
+        assert result.exit_code != 0
+        return result.stderr
+
+
+@pytest.fixture
+def shell(database_url: str) -> Shell:
+    made = Shell(database_url)
+    made.json("account", "create", "acme")
+    return made
+
+
+ACME = ("--account", "acme")
+
+
+def test_keys_are_made_listed_switched_and_rotated(shell: Shell) -> None:
+    plain = shell.run(
+        *("key", "create", *ACME, "--name", "shop", "--scope", "line:manage", "--expires", "90d"),
+        *("--allow-address", "192.0.2.0/24", "--fill-application", "a", "--force-entity", "e"),
+    )
+    key = plain.stdout.splitlines()[-1]
+    [listed] = shell.json("key", "list", *ACME)["keys"]
+    assert listed["hint"] == key[:8]
+    assert (listed["name"], listed["state"], listed["scopes"]) == (
+        "shop",
+        "enabled",
+        ["line:manage"],
+    )
+    assert listed["allowedAddresses"] == ["192.0.2.0/24"]
+    assert listed["application"] == {"value": "a", "action": "FILL"}
+    assert listed["entity"] == {"value": "e", "action": "FORCE"}
+    number = str(listed["id"])
+    rotated = shell.json("key", "rotate", *ACME, number, "--grace", "0s")
+    assert rotated["key"] != key
+    assert [each["state"] for each in shell.json("key", "list", *ACME)["keys"]] == [
+        "expired",
+        "enabled",
+    ]
+    shell.json("key", "disable", *ACME, str(rotated["id"]))
+    assert shell.json("key", "list", *ACME)["keys"][1]["state"] == "disabled"
+    assert "no enabled key" in shell.refusal("key", "rotate", *ACME, str(rotated["id"]))
+    shell.json("key", "enable", *ACME, str(rotated["id"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--scope", "nonsense"), "the scopes are"),
+        (("--allow-address", "192.0.2.1/24"), "--allow-address"),
+        (("--expires", "soon"), "--expires"),
+        (("--fill-entity", "a", "--force-entity", "b"), "exclude"),
+    ],
+)
+def test_key_that_makes_no_sense_is_refused(
+    shell: Shell, words: tuple[str, ...], says: str
+) -> None:
+    assert says in shell.refusal("key", "create", *ACME, *words)
+
+
+def test_users_are_made_with_a_password_that_is_shown_once_or_given(
+    shell: Shell, tmp_path: Path
+) -> None:
+    made = shell.run("user", "create", *ACME, "--user", "alice")
+    assert len(made.stdout.splitlines()[-1]) == 32
+    file = tmp_path / "password"
+    file.write_text("a password of my own\n")
+    given = shell.json("user", "create", *ACME, "--user", "bob", "--password-file", str(file))
+    assert "password" not in given
+    assert "already" in shell.refusal("user", "create", *ACME, "--user", "bob")
+    shell.json("user", "disable", *ACME, "--user", "bob")
+    users = shell.json("user", "list", *ACME)["users"]
+    assert [(each["user"], each["enabled"]) for each in users] == [("alice", True), ("bob", False)]
+    assert len(shell.json("user", "password", *ACME, "--user", "alice")["password"]) == 32
+    file.write_text("short")
+    assert "12 characters" in shell.refusal(
+        "user", "create", *ACME, "--user", "eve", "--password-file", str(file)
+    )
+
+
+def test_senders_are_set_paused_and_resumed(shell: Shell) -> None:
+    created = shell.run(
+        *("sender", "create", *ACME, "--sender", "ACME", "--channel-id", "1"),
+        LINEGATE_CHANNEL_SECRET="secret",
+    )
+    assert created.exit_code == 0, created.output
+    named = (*ACME, "--sender", "ACME")
+    url = "https://bot.example.com/hook"
+    shell.json("sender", "set", *named, "--countries", "jp,TW", "--relay-url", url)
+    [listed] = shell.json("sender", "list", *ACME)["senders"]
+    assert (listed["countries"], listed["relayUrl"]) == (["JP", "TW"], url)
+    assert (listed["credentials"], listed["words"]) == ("channel secret", "sending")
+    shell.json("sender", "pause", *named, "--reason", "audit")
+    [paused] = shell.json("sender", "list", *ACME)["senders"]
+    assert paused["hold"] == "paused"
+    assert "audit" in paused["words"]
+    shell.json("sender", "resume", *named)
+    shell.json("sender", "set", *named, "--no-relay")
+    [resumed] = shell.json("sender", "list", *ACME)["senders"]
+    assert (resumed["hold"], resumed["relayUrl"]) == (None, None)
+    assert resumed["countries"] == ["JP", "TW"]
+
+
+def test_sender_that_makes_no_sense_is_refused(shell: Shell, tmp_path: Path) -> None:
+    shell.run(
+        "sender", "create", *ACME, "--sender", "S", "--channel-id", "1", "--channel-secret", "s"
+    )
+    named = ("sender", "set", *ACME, "--sender", "S")
+    assert "country" in shell.refusal(*named, "--countries", "JP,XX")
+    assert "--relay-url" in shell.refusal(*named, "--relay-url", "ftp://example.com/")
+    key = tmp_path / "key.pem"
+    key.write_text("nonsense")
+    assert "cannot be read" in shell.refusal(
+        *named, "--assertion-key-file", str(key), "--assertion-kid", "k"
+    )
+    assert "no sender" in shell.refusal("sender", "pause", *ACME, "--sender", "T")
+
+
+def test_check_that_finds_something_wrong_ends_with_1(shell: Shell) -> None:
+    shell.run(
+        "sender", "create", *ACME, "--sender", "S", "--channel-id", "1", "--channel-secret", "s"
+    )
+    result = shell.run("sender", "check", *ACME, "--sender", "S")
+    assert result.exit_code == 1
+    assert "ok   sending" in result.stdout
+    assert "BAD  LINE cannot be asked for a token now" in result.stdout
+
+
+def test_destinations_are_blocked_listed_and_let_go(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "numbers"
+    file.write_text("+81 90-1000-0002\n\n819010000003\n")
+    added = shell.json("blocklist", "add", *ACME, "819010000001", "--file", str(file))
+    assert added["added"] == 3
+    assert shell.run("blocklist", "list", *ACME).stdout.split() == [
+        "819010000001",
+        "819010000002",
+        "819010000003",
+    ]
+    assert shell.json("blocklist", "remove", *ACME, "+819010000002")["removed"] == 1
+    assert len(shell.json("blocklist", "list", *ACME)["blocklist"]) == 2
+    file.write_text("819010000001\nnonsense\n")
+    assert "line 2" in shell.refusal("blocklist", "add", *ACME, "--file", str(file))

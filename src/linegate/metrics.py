@@ -1,6 +1,6 @@
 """Counters and gauges, declared once. Labels are few and never name a person or a message."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = ["Metrics"]
 
@@ -86,6 +86,27 @@ class Metrics:
             "Delivery reports pushed, by result",
             ["result"],
             registry=registry,
+        )
+        self.reports_waiting = Gauge(
+            "linegate_reports_waiting",
+            "Delivery reports that wait to be pushed, by endpoint",
+            ["endpoint"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.reports_given_up = Gauge(
+            "linegate_reports_given_up",
+            "Delivery reports that were given up, by endpoint",
+            ["endpoint"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.endpoint_failures = Gauge(
+            "linegate_endpoint_failures",
+            "Rounds of pushes in a row that an endpoint has failed",
+            ["endpoint"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
         )
         self.pulled = Counter(
             "linegate_reports_pulled_total", "Delivery reports pulled", registry=registry

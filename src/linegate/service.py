@@ -51,6 +51,7 @@ from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
 from linegate.relay.inbox import RelayInbox
 from linegate.relay.relayer import Relayer
+from linegate.report.census import Census
 from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
@@ -257,6 +258,7 @@ def _add_report(
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
     supervisor.add(Rollup(store.pool, clock))
+    supervisor.add(Census(store.pool, metrics))
     supervisor.add(Forgetter(store.pool, clock))
     supervisor.add(Relayer(store.pool, clock, client, metrics), waker=wakeup.bell("linegate_relay"))
 

@@ -2,7 +2,17 @@
 
 import typer
 
-from linegate.cli import accounts, blocklist, keys, senders, serve, stats, users
+from linegate.cli import (
+    accounts,
+    blocklist,
+    keys,
+    prices,
+    senders,
+    serve,
+    stats,
+    users,
+    webhooks,
+)
 
 __all__ = ["app", "main"]
 
@@ -23,7 +33,8 @@ app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")
 app.add_typer(senders.sender, name="sender")
 app.add_typer(blocklist.blocklist, name="blocklist")
-app.add_typer(accounts.webhook, name="webhook")
+app.add_typer(webhooks.webhook, name="webhook")
+app.add_typer(prices.price, name="price")
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from linegate.webhook.client import PushKind, PushOutcome, WebhookClient
 from linegate.webhook.oauth import TokenRefused, Tokens
 from linegate.webhook.security import OAuth
 
-__all__ = ["Drain", "Posting"]
+__all__ = ["START", "Drain", "Posting"]
 
 _log = structlog.get_logger()
 _TURN = timedelta(seconds=30)  # then the endpoint is given back, for another process to take
@@ -41,7 +41,8 @@ _ROUNDS = 3  # failed rounds in a row, from which on an endpoint is only probed
 _GONE_FOR = timedelta(hours=24)  # after a 410
 _READ_AT_ONCE = 2000
 _GIVEN_UP_AT_ONCE = 5000
-_START = (datetime(1970, 1, 1, tzinfo=UTC), 0, -1)
+START = (datetime(1970, 1, 1, tzinfo=UTC), 0, -1)
+"""A place before all reports of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Drain:
         self._next_post_at: datetime | None = None
         self._waiting: deque[list[DueReport]] = deque()
         self._posts: set[asyncio.Task[None]] = set()
-        self._after = _START
+        self._after = START
 
     async def run(self) -> None:
         """Push until nothing is due, the endpoint fails or its turn is over; then give it back."""
@@ -130,9 +131,9 @@ class Drain:
                 self._after = due[-1].place
                 self._waiting.extend(batches_of(due, target.bucket))
                 return True
-            if self._posts or self._after == _START:
+            if self._posts or self._after == START:
                 return False
-            self._after = _START
+            self._after = START
 
     async def _pace(self, target: Target) -> None:
         if target.pause is None:

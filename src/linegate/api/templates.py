@@ -8,6 +8,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from linegate.accept.templates import reword
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory
@@ -25,7 +26,6 @@ from linegate.postgres.templates import (
     delete_template,
     forget_unused,
     insert_template,
-    insert_version,
     list_templates,
     lock_template,
 )
@@ -120,9 +120,7 @@ class Templates:
             if held is None:
                 raise Refused(404)
             _refuse_other_names(asked, held)
-            if (held.contents, held.form) != (asked.says.contents, asked.says.form):
-                await insert_version(conn, id_, number=held.number + 1, says=asked.says, now=now)
-                await forget_unused(conn, account_id)
+            await reword(conn, held, asked.says, account_id=account_id, now=now)
             row = await _one(conn, account_id, id_)
         return _json(encode_template(row))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import phonenumbers
 import typer
@@ -65,6 +65,21 @@ AssertionKid = Annotated[
     str | None, typer.Option(help="The key's id in LINE's console, if the JWK has none.")
 ]
 
+TemplatePolicy = Annotated[
+    Literal["optional", "required"] | None,
+    typer.Option(help="required: it takes only content that matches an approved template."),
+]
+StrictTemplates = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict-templates/--lenient-templates",
+        help="Refuse keys of LINE's templates that are not in the catalogue.",
+    ),
+]
+LineCountry = Annotated[
+    Literal["JP", "TH", "TW"] | None, typer.Option(help="The Official Account's country.")
+]
+
 
 @sender.command("create")
 def sender_create(
@@ -115,6 +130,9 @@ def sender_set(  # noqa: PLR0913, PLR0917 - one option each
         str | None, typer.Option(help="The bot's URL that gets events that are not ours.")
     ] = None,
     no_relay: Annotated[bool, typer.Option("--no-relay", help="Forward nothing.")] = False,
+    templates: TemplatePolicy = None,
+    strict_templates: StrictTemplates = None,
+    line_country: LineCountry = None,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Change a sender; what is not given stays. Counts within 2 seconds."""
@@ -133,6 +151,9 @@ def sender_set(  # noqa: PLR0913, PLR0917 - one option each
             relay_url=_checked_url(relay_url),
             no_relay=no_relay,
             countries=_countries(countries),
+            templates=templates,
+            strict_templates=strict_templates,
+            line_country=line_country,
         )
         async with store.pool.acquire() as conn:
             account_id = await account_id_of(conn, owner)

@@ -27,6 +27,9 @@ class SenderListed:
     held_at: datetime | None
     hold_until: datetime | None
     created_at: datetime
+    templates: str
+    strict_templates: bool
+    line_country: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class SenderChange:
     relay_url: str | None = None
     no_relay: bool = False
     countries: Sequence[str] | None = None
+    templates: str | None = None
+    strict_templates: bool | None = None
+    line_country: str | None = None
 
 
 async def list_senders(conn: Connection, account_id: int) -> list[SenderListed]:
@@ -71,5 +77,8 @@ async def set_sender(conn: Connection, account_id: int, name: str, change: Sende
         relay_url=change.relay_url,
         no_relay=change.no_relay,
         countries=change.countries,
+        templates=change.templates,
+        strict_templates=change.strict_templates,
+        line_country=change.line_country,
     )
     return changed > 0

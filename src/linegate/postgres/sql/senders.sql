@@ -3,7 +3,7 @@
 -- name: list_senders :many
 -- An account's senders, by name.
 SELECT id, name, channel_id, access_token IS NOT NULL AS has_token, assertion_kid, countries, relay_url,
-       hold, hold_reason, held_at, hold_until, created_at
+       hold, hold_reason, held_at, hold_until, created_at, templates, strict_templates, line_country
 FROM sender WHERE account_id = :account_id ORDER BY name;
 
 -- name: load_sender :one
@@ -21,5 +21,8 @@ SET channel_secret = COALESCE(:channel_secret, channel_secret),
     assertion_key = CASE WHEN :no_assertion::boolean THEN NULL ELSE COALESCE(:assertion_key, assertion_key) END,
     assertion_kid = CASE WHEN :no_assertion::boolean THEN NULL ELSE COALESCE(:assertion_kid, assertion_kid) END,
     relay_url = CASE WHEN :no_relay::boolean THEN NULL ELSE COALESCE(:relay_url, relay_url) END,
-    countries = COALESCE(:countries::text[], countries)
+    countries = COALESCE(:countries::text[], countries),
+    templates = COALESCE(:templates, templates),
+    strict_templates = COALESCE(:strict_templates, strict_templates),
+    line_country = COALESCE(:line_country, line_country)
 WHERE account_id = :account_id AND name = :name;

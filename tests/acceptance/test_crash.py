@@ -1,0 +1,78 @@
+"""`kill -9` in the middle of a bulk: nothing is lost, and every message ends in one report."""
+
+import pytest
+
+from support.program import Program, free_port, home_folder, program
+from support.shop import Shop, simulated_line
+from support.waiting import until
+
+BULK = 2000
+SECONDS = 15  # validity: events that came while nobody listened are gone, and LINE repeats none
+IN_FLIGHT = 256  # attempts that a worker may have claimed and not settled
+SETTINGS = {
+    "resend_unknown_after": "2s",
+    "lease_for": "4s",
+    "line_timeout": "3s",
+    "webhook_allow_private": "1",
+}
+
+
+@pytest.mark.parametrize("database_too", [False, True], ids=["linegate", "linegate and PostgreSQL"])
+async def test_every_message_of_a_bulk_ends_in_one_report_after_kill_9(
+    database_too: bool,
+) -> None:
+    port = free_port()
+    with home_folder() as home:
+        async with simulated_line(port) as line:
+            settings = {**SETTINGS, "line_api_url": line.url}
+            async with program(home, port=port, **settings) as up:
+                shop = await Shop.open(home, line, **settings)
+                numbers = [f"8190100{at // 80:03d}{at % 80:02d}" for at in range(BULK)]
+                sent = await shop.send(up, *numbers, seconds=SECONDS)
+                await shop.has_asked(BULK // 5)
+                database = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
+                await up.kill(*([database] if database_too else []))
+                assert await shop.asked() < BULK  # it was the middle
+            async with program(home, port=port, **settings) as up:
+                told = await shop.is_told(BULK, within=60)
+                pulled = await shop.pull(up)
+                assert await up.end() == 0
+            assert sorted(pulled) == sorted(sent)
+            assert set(pulled.values()) == {1}
+            assert told["distinctMessageIds"] == BULK
+            assert set(told["byStatus"]) <= {"DELIVERED_TO_HANDSET", "EXPIRED_EXPIRED"}
+            # Only what was in flight may have been sent twice, and may have lost its event.
+            assert await shop.asked() <= BULK + IN_FLIGHT
+
+
+async def test_a_worker_that_dies_is_started_again_and_its_messages_go_on() -> None:
+    port = free_port()
+    with home_folder() as home:
+        async with simulated_line(port) as line:
+            settings = {**SETTINGS, "line_api_url": line.url}
+            async with program(home, port=port, **settings) as up:
+                shop = await Shop.open(home, line, **settings)
+                numbers = [f"8190100{at // 80:03d}{at % 80:02d}" for at in range(BULK)]
+                sent = await shop.send(up, *numbers, seconds=60)
+                await shop.has_asked(BULK // 5)
+                kill_worker(up)
+                told = await shop.is_told(BULK, within=60)
+                pulled = await shop.pull(up)
+                # The API lived on and took every event, so all were delivered.
+                assert told["byStatus"] == {"DELIVERED_TO_HANDSET": BULK}
+                assert sorted(pulled) == sorted(sent)
+                assert await up.end() == 0
+
+
+def kill_worker(up: Program) -> None:
+    import os
+    import signal
+    from pathlib import Path
+
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        after_name = stat.read_text().rpartition(")")[2].split()
+        if int(after_name[1]) == up.process.pid:
+            os.kill(int(stat.parent.name), signal.SIGKILL)
+
+
+__all__ = ["until"]

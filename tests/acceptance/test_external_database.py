@@ -1,0 +1,91 @@
+"""On an external PostgreSQL: several processes' secrets, and a stop that leaves nothing unknown."""
+
+import base64
+from typing import Any
+
+import asyncpg
+
+from support.program import command, free_port, home_folder, program
+from support.shop import Shop, simulated_line
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+OTHER_KEY = base64.b64encode(bytes(32)).decode()
+BULK = 3000
+
+
+async def ask(dsn: str, statement: str) -> list[Any]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
+
+
+async def test_sigterm_in_the_middle_of_a_bulk_leaves_nothing_unknown(database_url: str) -> None:
+    port = free_port()
+    with home_folder() as home:
+        async with simulated_line(port) as line:
+            settings = {
+                "database_url": database_url,
+                "secret_key": KEY,
+                "line_api_url": line.url,
+                "webhook_allow_private": "1",
+            }
+            async with program(home, port=port, **settings) as up:
+                shop = await Shop.open(home, line, **settings)
+                numbers = [f"8190100{at // 80:03d}{at % 80:02d}" for at in range(BULK)]
+                sent = await shop.send(up, *numbers, seconds=600)
+                await shop.has_asked(BULK // 10)
+                assert await up.end() == 0
+            assert not (home / "postgres").exists()
+            asked = await shop.asked()
+            assert asked < BULK  # it was the middle
+            steps = dict(await ask(database_url, "SELECT step, count(*) FROM queue GROUP BY 1"))
+            assert set(steps) <= {"due_bulk", "sent"}
+            attempts = await ask(database_url, "SELECT outcome, count(*) FROM attempt GROUP BY 1")
+            assert attempts == [("accepted", asked)]
+            # What had been claimed and not started went back as if it never had been.
+            untried = "SELECT DISTINCT attempt FROM queue WHERE step = 'due_bulk'"
+            assert await ask(database_url, untried) == [(0,)]
+
+            async with program(home, port=port, **settings) as up:
+                told = await shop.is_told(BULK, within=60)
+                assert told["byStatus"] == {"DELIVERED_TO_HANDSET": BULK}
+                pulled = await shop.pull(up)
+                assert sorted(pulled) == sorted(sent)
+                assert await up.end() == 0
+            assert await shop.asked() == BULK  # nothing was sent twice
+            assert "Traceback" not in up.log_text()
+
+
+async def test_a_database_of_another_secret_key_is_refused(database_url: str) -> None:
+    with home_folder() as home:
+        made = await command(
+            home, "account", "create", "acme", database_url=database_url, secret_key=KEY
+        )
+        assert made.code == 0, made.err
+        for arguments in (("account", "create", "b"), ("up", "--port", str(free_port()))):
+            refused = await command(
+                home, *arguments, database_url=database_url, secret_key=OTHER_KEY
+            )
+            assert (refused.code, refused.out) == (1, "")
+            assert "LINEGATE_SECRET_KEY is not the key" in refused.err
+            assert "Traceback" not in refused.err
+        assert await ask(database_url, "SELECT name FROM account") == [("acme",)]
+
+
+async def test_an_external_database_wants_its_key_given(database_url: str) -> None:
+    with home_folder() as home:
+        refused = await command(home, "account", "create", "b", database_url=database_url)
+        assert refused.code == 1
+        assert "LINEGATE_SECRET_KEY" in refused.err
+        assert "Traceback" not in refused.err
+
+
+async def test_a_database_that_refuses_us_is_told_without_a_traceback() -> None:
+    with home_folder() as home:
+        nowhere = "postgresql://nobody:secret@127.0.0.1:1/none?connect_timeout=1"
+        refused = await command(home, "account", "list", database_url=nowhere, secret_key=KEY)
+        assert refused.code != 0
+        assert "Traceback" not in refused.err
+        assert "secret" not in refused.err

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -273,7 +274,11 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: Front, host: str, port: int) -> AsyncIterator[str]:
-    """The application on a port while the block lasts; gives its base URL."""
+    """The application on a port while the block lasts; gives its base URL.
+
+    Raises: RuntimeError when the port cannot be had.
+    """
+    listening = _listening(host, port)
     config = uvicorn.Config(
         app,
         host=host,
@@ -287,20 +292,25 @@ async def served(app: Front, host: str, port: int) -> AsyncIterator[str]:
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         while not server.started:
             if serving.done():
-                raise RuntimeError(f"cannot listen on {host}:{port}: is the port taken?")
+                raise RuntimeError(f"the server on {host}:{port} ended while it started")
             await asyncio.sleep(0.01)  # uvicorn offers nothing to wait for
-        yield _url(host, _bound_ports(server)[0])
+        yield _url(host, listening.getsockname()[1])
     finally:
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
 
 
-def _bound_ports(server: uvicorn.Server) -> Sequence[int]:
-    return [sock.getsockname()[1] for each in server.servers for sock in each.sockets]
+def _listening(host: str, port: int) -> socket.socket:
+    """Ours, since uvicorn ends the whole process where it cannot have its port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise RuntimeError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _url(host: str, port: int) -> str:

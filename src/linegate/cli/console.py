@@ -5,18 +5,32 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import asyncpg
 import typer
 import uvloop
 
 from linegate.clock import SystemClock
 from linegate.config import ConfigError, Settings, load
+from linegate.postgres.embedded_host import EmbeddedError
+from linegate.postgres.migrate import MigrationError
+from linegate.postgres.pool import AWAY
 from linegate.postgres.store import Store, open_store
+from linegate.vault import VaultError
 
-__all__ = ["CommandError", "JsonFlag", "fail", "read_settings", "run", "show", "with_store"]
+__all__ = [
+    "CommandError",
+    "JsonFlag",
+    "fail",
+    "read_settings",
+    "run",
+    "show",
+    "told_plainly",
+    "with_store",
+]
 
 Answer = TypeVar("Answer")
 
@@ -27,10 +41,47 @@ class CommandError(Exception):
     """The command cannot do what it was asked; the text says why and what to do."""
 
 
+# What the operator's settings, files, network and database are to blame for.
+_MENDABLE = (
+    CommandError,
+    VaultError,
+    EmbeddedError,
+    MigrationError,
+    OSError,
+    TimeoutError,
+    ValueError,
+    RuntimeError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    *AWAY,
+)
+
+
 def fail(reason: str) -> NoReturn:
     """End the command with exit code 1 and the reason on standard error."""
     print(f"linegate: {reason}", file=sys.stderr)
     raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def told_plainly() -> Iterator[None]:
+    """End with the reason, and without a traceback, for what an operator can mend."""
+    try:
+        yield
+    except _MENDABLE as error:
+        fail(str(error) or type(error).__name__)
+    except ExceptionGroup as group:  # of tasks: one failed, the others were stopped
+        mendable, rest = group.split(_MENDABLE)
+        if mendable is None or rest is not None:
+            raise
+        fail(_first_of(mendable))
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> str:
+    first: Exception = group
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return str(first) or type(first).__name__
 
 
 def read_settings(config: Path | None = None, **overrides: object) -> Settings:
@@ -72,10 +123,8 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
         ) as store:
             return await work(store)
 
-    try:
+    with told_plainly():
         return run(opened())
-    except (CommandError, OSError, TimeoutError, ValueError) as error:
-        fail(str(error) or type(error).__name__)
 
 
 def show(answer: Mapping[str, object], *, as_json: bool, plain: str) -> None:

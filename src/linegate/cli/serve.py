@@ -5,13 +5,12 @@ import contextlib
 import gc
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from linegate.cli.console import CommandError, fail, read_settings, run
+from linegate.cli.console import read_settings, run, told_plainly
 from linegate.cli.scrape import own_registry, shared_folder
 from linegate.clock import SystemClock
 from linegate.config import Settings
@@ -41,8 +40,9 @@ def up(
         # After the folder is named: the metrics library looks for it when it is imported.
         from linegate.cli.fleet import run_all  # noqa: PLC0415
 
-        with contextlib.suppress(asyncio.CancelledError):
-            _guarded(lambda: run(run_all(settings, sandbox=sandbox, metrics_folder=folder)))
+        with contextlib.suppress(asyncio.CancelledError), told_plainly():
+            _calm_collector()
+            run(run_all(settings, sandbox=sandbox, metrics_folder=folder))
 
 
 def api(host: Host = None, port: Port = None, config: Config = None) -> None:
@@ -55,8 +55,9 @@ def api(host: Host = None, port: Port = None, config: Config = None) -> None:
     work = serve_api(
         settings, SystemClock(), metrics, scrape=lambda: registry, started=_say_listening
     )
-    with contextlib.suppress(asyncio.CancelledError):
-        _guarded(lambda: run(work))
+    with contextlib.suppress(asyncio.CancelledError), told_plainly():
+        _calm_collector()
+        run(work)
 
 
 def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False) -> None:
@@ -65,8 +66,9 @@ def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False
     _start_logs(settings)
     from linegate.cli.lone_worker import run_worker  # noqa: PLC0415
 
-    with contextlib.suppress(asyncio.CancelledError):
-        _guarded(lambda: run(run_worker(settings, until_eof=until_eof)))
+    with contextlib.suppress(asyncio.CancelledError), told_plainly():
+        _calm_collector()
+        run(run_worker(settings, until_eof=until_eof))
 
 
 def simulate(
@@ -105,8 +107,9 @@ def simulate(
                     print(f"simulated SMSC on {where}; phones: {url}/simulator/sms", flush=True)
             await asyncio.get_running_loop().create_future()
 
-    with contextlib.suppress(asyncio.CancelledError):
-        _guarded(lambda: run(until_stdin_closes(work()) if until_eof else work()))
+    with contextlib.suppress(asyncio.CancelledError), told_plainly():
+        _calm_collector()
+        run(until_stdin_closes(work()) if until_eof else work())
 
 
 def _smpp_socket(host: str, port: int, descriptor: int | None) -> socket.socket | None:
@@ -126,16 +129,12 @@ def _say_listening(url: str) -> None:
     print(f"linegate listens on {url}", flush=True)
 
 
-def _guarded(work: Callable[[], None]) -> None:
-    """End with the reason, and without a traceback, for what an operator can mend.
+def _calm_collector() -> None:
+    """Let the garbage collector look seldom.
 
-    What is loaded by now lives as long as the process, and a request leaves few cycles behind:
-    the collector, which took a tenth of the API's time, need seldom look at either.
+    What is loaded by now lives as long as the process, and a request leaves few cycles behind: it
+    took a tenth of the API's time.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    try:
-        work()
-    except (CommandError, RuntimeError, OSError, TimeoutError) as error:
-        fail(str(error) or type(error).__name__)

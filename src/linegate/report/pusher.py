@@ -27,8 +27,8 @@ __all__ = ["Pusher"]
 _STEADY_AT_ONCE = 400
 _DOUBTFUL_AT_ONCE = 100
 _EXTRA_POSTS = 200
-_LEASE_FOR = timedelta(seconds=60)
-_KEEP_EVERY = timedelta(seconds=15)
+_LEASE_FOR = timedelta(seconds=15)  # how long a dead worker keeps its endpoints waiting
+_KEEP_EVERY = timedelta(seconds=4)
 
 
 class Pusher:

@@ -2,12 +2,11 @@
 
 import pytest
 
-from support.program import Program, free_port, home_folder, program
+from support.program import free_port, home_folder, program
 from support.shop import Shop, simulated_line
-from support.waiting import until
 
 BULK = 2000
-SECONDS = 15  # validity: events that came while nobody listened are gone, and LINE repeats none
+SECONDS = 12  # validity: events that came while nobody listened are gone, and LINE repeats none
 IN_FLIGHT = 256  # attempts that a worker may have claimed and not settled
 SETTINGS = {
     "resend_unknown_after": "2s",
@@ -55,24 +54,10 @@ async def test_a_worker_that_dies_is_started_again_and_its_messages_go_on() -> N
                 numbers = [f"8190100{at // 80:03d}{at % 80:02d}" for at in range(BULK)]
                 sent = await shop.send(up, *numbers, seconds=60)
                 await shop.has_asked(BULK // 5)
-                kill_worker(up)
+                up.kill_children()
                 told = await shop.is_told(BULK, within=60)
                 pulled = await shop.pull(up)
                 # The API lived on and took every event, so all were delivered.
                 assert told["byStatus"] == {"DELIVERED_TO_HANDSET": BULK}
                 assert sorted(pulled) == sorted(sent)
                 assert await up.end() == 0
-
-
-def kill_worker(up: Program) -> None:
-    import os
-    import signal
-    from pathlib import Path
-
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        after_name = stat.read_text().rpartition(")")[2].split()
-        if int(after_name[1]) == up.process.pid:
-            os.kill(int(stat.parent.name), signal.SIGKILL)
-
-
-__all__ = ["until"]

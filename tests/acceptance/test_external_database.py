@@ -1,6 +1,7 @@
 """On an external PostgreSQL: several processes' secrets, and a stop that leaves nothing unknown."""
 
 import base64
+import socket
 from typing import Any
 
 import asyncpg
@@ -78,14 +79,27 @@ async def test_an_external_database_wants_its_key_given(database_url: str) -> No
     with home_folder() as home:
         refused = await command(home, "account", "create", "b", database_url=database_url)
         assert refused.code == 1
-        assert "LINEGATE_SECRET_KEY" in refused.err
+        assert "secret_key must be given with database_url" in refused.err
         assert "Traceback" not in refused.err
 
 
-async def test_a_database_that_refuses_us_is_told_without_a_traceback() -> None:
+async def test_a_database_that_refuses_us_is_told_without_a_traceback(database_url: str) -> None:
     with home_folder() as home:
-        nowhere = "postgresql://nobody:secret@127.0.0.1:1/none?connect_timeout=1"
-        refused = await command(home, "account", "list", database_url=nowhere, secret_key=KEY)
-        assert refused.code != 0
+        missing = database_url.replace("@/", "@/no_such_")
+        refused = await command(
+            home, "account", "create", "b", database_url=missing, secret_key=KEY
+        )
+        assert refused.code == 1
+        assert "no_such_" in refused.err
         assert "Traceback" not in refused.err
-        assert "secret" not in refused.err
+
+
+async def test_a_port_that_is_taken_is_told_without_a_traceback(database_url: str) -> None:
+    with home_folder() as home, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = await command(
+            home, "up", "--port", str(port), database_url=database_url, secret_key=KEY
+        )
+        assert refused.code == 1
+        assert f"cannot listen on 127.0.0.1:{port}" in refused.err
+        assert "Traceback" not in refused.err

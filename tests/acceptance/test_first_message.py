@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from itertools import pairwise
+from typing import Any
 
 from support.program import as_json, command, home_folder, program, until_status
 from support.waiting import until
@@ -10,20 +12,21 @@ from support.waiting import until
 async def test_the_sandbox_takes_the_message_of_its_banner_and_tells_that_it_arrived() -> None:
     with home_folder() as home:
         async with program(home, "--sandbox") as up:
-            send, report = curl_commands(up.banner)
+            (secret, body), (same, nothing) = curl_commands(up.banner)
+            assert (same, nothing) == (secret, None)
             await until_status(f"{up.url}/health/ready", 200)
-            status, answer = await up.call("POST", "/line/1/messages", send["key"], send["body"])
+            status, answer = await up.call("POST", "/line/1/messages", secret, body)
             assert status == 200, answer
             (message,) = answer["messages"]
             assert message["status"]["name"] == "PENDING_ENROUTE"
 
-            async def arrived() -> object:
-                _, told = await up.call("GET", "/line/1/reports", report["key"])
-                return told["results"]
+            async def arrived() -> list[dict[str, Any]]:
+                _, told = await up.call("GET", "/line/1/reports", secret)
+                return list(told["results"])
 
-            (told,) = await until(arrived, within=20, every=0.2)  # type: ignore[misc]
-            assert told["messageId"] == message["messageId"]
-            assert told["status"]["name"] == "DELIVERED_TO_HANDSET"
+            (delivered,) = await until(arrived, within=20, every=0.2)
+            assert delivered["messageId"] == message["messageId"]
+            assert delivered["status"]["name"] == "DELIVERED_TO_HANDSET"
 
             # The operator's commands work beside it, and at once.
             account = as_json(await command(home, "account", "create", "acme", "--json"))
@@ -37,19 +40,19 @@ async def test_the_sandbox_takes_the_message_of_its_banner_and_tells_that_it_arr
             assert (status, told["results"]) == (200, [])
             assert await up.end() == 0
         assert "Traceback" not in up.log_text()
-        assert send["key"] not in up.log_text()
+        assert secret not in up.log_text()
         assert "819010000001" not in up.log_text()
 
 
-def curl_commands(banner: list[str]) -> list[dict[str, object]]:
+def curl_commands(banner: list[str]) -> list[tuple[str, Any]]:
     """The two curl commands of the banner, read as a shell reads them."""
     text = "\n".join(banner).replace("\\\n", " ")
     commands = [part.split("\n\n")[0] for part in text.split("curl ")[1:]]
     found = []
     for words in map(shlex.split, commands):
-        options = dict(zip(words, words[1:], strict=False))
+        options = dict(pairwise(words))
         key = next(word for word in words if word.startswith("Authorization: App "))
         body = json.loads(options["-d"]) if "-d" in options else None
-        found.append({"key": key.rpartition(" ")[2], "body": body})
+        found.append((key.rpartition(" ")[2], body))
     assert len(found) == 2, text
     return found

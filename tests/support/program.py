@@ -71,6 +71,11 @@ class Program:
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
+    def kill_children(self) -> None:
+        """`kill -9` of what it has started: the workers."""
+        for pid in _tree(self.process.pid)[1:]:
+            os.kill(pid, signal.SIGKILL)
+
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
@@ -144,7 +149,7 @@ async def _banner(process: Process, log: Path) -> list[str]:
     async with asyncio.timeout(_STARTS_WITHIN):
         first = (await process.stdout.readline()).decode().rstrip()
     if "http" not in first:
-        raise AssertionError(f"linegate did not start:\n{log.read_text()[-3000:]}")
+        raise AssertionError(f"linegate did not start:\n{_end_of(log)}")
     lines = [first]
     with contextlib.suppress(TimeoutError):
         while True:
@@ -154,6 +159,10 @@ async def _banner(process: Process, log: Path) -> list[str]:
                 break
             lines.append(line.decode().rstrip())
     return lines
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-3000:]
 
 
 def _environment(home: Path, settings: dict[str, str]) -> dict[str, str]:

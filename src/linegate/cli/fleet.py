@@ -34,10 +34,12 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
         if settings.host not in _LOOPBACK:
             raise CommandError("--sandbox listens on loopback only: it hands out an account")
         settings = replace(settings, webhook_allow_private=True)
-    # Held open here, so that the embedded server runs as long as we do.
+    # The store is held open here, so that the embedded server runs as long as we do. Workers stop
+    # first: LINE's events of what they have just sent are still taken then.
     async with (
         opened_store(settings, clock, connections=2, application="linegate up") as store,
-        asyncio.TaskGroup() as group,
+        asyncio.TaskGroup() as lasting,
+        asyncio.TaskGroup() as workers,
     ):
         prepared: Sandbox | None = None
         if sandbox:
@@ -45,17 +47,17 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
             settings = replace(settings, line_api_url=prepared.line_url)
             descriptor = prepared.listening.fileno()
             arguments = ["simulate", "--fd", str(descriptor)]
-            group.create_task(_keep("simulator", arguments, settings, descriptor))
+            lasting.create_task(_keep("simulator", arguments, settings, descriptor))
             await prepared.configure()
         for number in range(settings.workers):
-            group.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
+            workers.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
 
         def started(url: str) -> None:
             print(banner(url, prepared), flush=True)
 
         _, metrics = own_registry()
         scrape = lambda: shared_registry(metrics_folder)  # noqa: E731
-        group.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
+        lasting.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
 
 
 async def _keep(name: str, arguments: list[str], settings: Settings, *descriptors: int) -> None:

@@ -86,6 +86,11 @@ class Shop:
         stats = await self._get("/simulator/stats")
         return int(stats["channels"]["1"]["duplicateContents"])
 
+    async def events_lost(self) -> int:
+        """How many delivery events were not taken: LINE does not repeat them."""
+        stats = await self._get("/simulator/stats")
+        return int(stats["channels"]["1"]["eventsFailed"])
+
     async def reported(self) -> dict[str, Any]:
         """What the endpoint has been told: `distinctMessageIds`, `duplicates`, `byStatus`."""
         told: dict[str, Any] = await self._get("/subscriber?limit=0")

@@ -26,13 +26,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`amount` messages a `unit`, one every unit/amount.
+    """`amount` messages a `unit`, one every unit/amount; each may be `late` by so much.
 
     In no span as long as the unit are more than `amount` sent, and one more at the edge.
     """
 
     amount: int
     unit: timedelta
+    late: timedelta = LATEST
 
     def slots(
         self, free_at: datetime, *, now: datetime, until: datetime, limit: int
@@ -46,18 +47,21 @@ class Pace:
         room = until - first
         if room <= timedelta(0) or limit <= 0:
             return [], first
-        # As many k with first + k * spread / amount < until, in whole microseconds.
-        count = min(limit, -(-(room // _MICROSECOND) * self.amount // self._spread))
-        return [self._after(first, k) for k in range(count)], self._after(first, count)
+        count = min(limit, self.count(room))
+        return [first + self.after(k) for k in range(count)], first + self.after(count)
 
-    def _after(self, first: datetime, k: int) -> datetime:
-        """The k-th slot after `first`, rounded up: never faster than the limit."""
-        return first + timedelta(microseconds=-(-k * self._spread // self.amount))
+    def count(self, room: timedelta) -> int:
+        """How many slots begin within `room` (positive), the first at once."""
+        return -(-(room // _MICROSECOND) * self.amount // self._spread)
+
+    def after(self, k: int) -> timedelta:
+        """How long after a slot the k-th one from it comes, rounded up: never faster."""
+        return timedelta(microseconds=-(-k * self._spread // self.amount))
 
     @property
     def _spread(self) -> int:
         """Microseconds over which `amount` slots are spread."""
-        return (self.unit + LATEST) // _MICROSECOND
+        return (self.unit + self.late) // _MICROSECOND
 
 
 def pace_of(amount: int, unit: Unit | None) -> Pace:

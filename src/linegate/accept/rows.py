@@ -47,7 +47,7 @@ def rows_of(group: Sequence[Numbered], duplicates: frozenset[int]) -> AcceptedRo
         last_id = message_ids[-1] if message_ids else ids[0]
         rows.bulks.append((ids[0], bulk.account_id, bulk.client_id, each.size, last_id))
         if each.tracks is not None:
-            rows.runs.append(_run_row(bulk, ids[0], last_id))
+            rows.runs.append(_run_row(each, last_id))
         start, next_track = 0, 1 + len(bulk.objects) + each.size
         for number, part in enumerate(bulk.objects, 1):
             rows.objects.append(_object_row(part, ids[number], ids[0], bulk.account_id, each.home))
@@ -66,12 +66,14 @@ def rows_of(group: Sequence[Numbered], duplicates: frozenset[int]) -> AcceptedRo
     return rows
 
 
-def _run_row(bulk: Bulk, bulk_id: int, last_id: int) -> RunRow:
+def _run_row(each: Numbered, last_id: int) -> RunRow:
+    bulk = each.bulk
     pace = bulk.schedule.pace
     return RunRow(
-        bulk_id,
+        each.ids[0],
         bulk.account_id,
         last_id,
+        each.size,
         max(bulk.schedule.send_at or bulk.accepted_at, bulk.accepted_at),
         pace.amount if pace else None,
         pace.unit if pace else None,

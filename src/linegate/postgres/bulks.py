@@ -23,6 +23,7 @@ class RunRow(NamedTuple):
     bulk_id: int
     account_id: int
     last_id: int
+    messages: int
     send_at: datetime
     pace_amount: int | None
     pace_unit: timedelta | None
@@ -102,6 +103,7 @@ _RUN_COLUMNS = (
     "bulk_ids",
     "account_ids",
     "last_ids",
+    "messages",
     "send_ats",
     "pace_amounts",
     "pace_units",

@@ -32,6 +32,7 @@ __all__ = [
     "tell_dispatcher",
     "unhold",
     "unpace",
+    "window_of",
     "write_run",
 ]
 
@@ -47,7 +48,7 @@ class RunState(NamedTuple):
     pace: Pace | None
     free_at: datetime
     paused_at: datetime | None
-    shift: timedelta
+    repace: bool
 
 
 class WaitingTrack(NamedTuple):
@@ -71,7 +72,7 @@ async def take_runs(conn: Connection, *, limit: int, now: datetime) -> list[RunS
             pace=Pace(row["pace_amount"], row["pace_unit"]) if row["pace_amount"] else None,
             free_at=row["free_at"],
             paused_at=row["paused_at"],
-            shift=row["shift"],
+            repace=row["repace"],
         )
         for row in rows
     ]
@@ -92,7 +93,7 @@ async def load_tracks(conn: Connection, bulk_id: int) -> list[WaitingTrack]:
                 id=row["id"],
                 remaining=row["remaining"],
                 validity=row["validity"],
-                window=_window(row["days"], row["opens"], row["closes"], row["zone"]),
+                window=window_of(row["days"], row["opens"], row["closes"], row["zone"]),
                 eligible_at=row["eligible_at"],
             ),
             row["object_id"],
@@ -102,9 +103,10 @@ async def load_tracks(conn: Connection, bulk_id: int) -> list[WaitingTrack]:
     ]
 
 
-def _window(
+def window_of(
     days: list[int] | None, opens: int | None, closes: int | None, zone: str
 ) -> DeliveryWindow | None:
+    """The window of a track's row; None if it has none."""
     if days is None:
         return None
     return DeliveryWindow(frozenset(days), opens, closes, ZoneInfo(zone))
@@ -188,10 +190,10 @@ async def hold_due(conn: Connection, bulk_id: int, last_id: int, object_ids: Seq
 
 
 async def unhold(
-    conn: Connection, object_ids: Sequence[int], *, shift: timedelta, now: datetime
+    conn: Connection, object_ids: Sequence[int], *, shift: timedelta, at: datetime
 ) -> int:
-    """Let parked messages go on, with as much validity left as when they were parked."""
-    return await bundled().unhold.exec(conn, object_ids=object_ids, shift=shift, now=now)
+    """Let parked messages go on at an instant, with as much validity left as when parked."""
+    return await bundled().unhold.exec(conn, object_ids=object_ids, shift=shift, at=at)
 
 
 async def shift_tracks(conn: Connection, bulk_id: int, *, shift: timedelta) -> None:
@@ -240,11 +242,17 @@ async def write_run(
     *,
     free_at: datetime,
     next_at: datetime | None,
-    shift: timedelta,
+    paused_at: datetime | None,
+    repace: bool,
 ) -> None:
     """Write what was decided about a bulk."""
     await bundled().write_run.exec(
-        conn, bulk_id=bulk_id, free_at=free_at, next_at=next_at, shift=shift
+        conn,
+        bulk_id=bulk_id,
+        free_at=free_at,
+        next_at=next_at,
+        paused_at=paused_at,
+        repace=repace,
     )
 
 

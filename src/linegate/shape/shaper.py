@@ -28,12 +28,14 @@ from linegate.postgres.shaping import (
     mark_eligible,
     next_run_at,
     next_turn_at,
+    pace_due,
     release,
     shift_tracks,
     take_runs,
     take_turns,
     tell_dispatcher,
     unhold,
+    unpace,
     write_run,
 )
 
@@ -89,11 +91,24 @@ class Shaper:
         if run.status == "cancelled":
             await self._cancel(conn, run, list(objects), now)
             return 0
-        await unhold(conn, list(objects), shift=run.shift, now=now)
-        if run.shift:
-            await shift_tracks(conn, run.bulk_id, shift=run.shift)
-            run = run._replace(shift=timedelta(0))
+        if run.send_at - now <= LEAD:
+            run = await self._go_on(conn, run, list(objects), now)
         return await self._release(conn, run, objects, now)
+
+    async def _go_on(
+        self, conn: Connection, run: RunState, object_ids: Sequence[int], now: datetime
+    ) -> RunState:
+        """Let go what was parked, and what is due take turns or not, as the bulk goes now."""
+        at = max(now, run.send_at)
+        shift = timedelta(0) if run.paused_at is None else max(at - run.paused_at, timedelta(0))
+        await unhold(conn, object_ids, shift=shift, at=at)
+        if shift:
+            await shift_tracks(conn, run.bulk_id, shift=shift)
+        if run.repace and run.pace is None:
+            await unpace(conn, object_ids, now=now)
+        elif run.repace:
+            await pace_due(conn, run.bulk_id, run.last_id, object_ids)
+        return run._replace(paused_at=None, repace=False)
 
     async def _release(
         self, conn: Connection, run: RunState, objects: dict[int, int], now: datetime
@@ -181,4 +196,11 @@ class Shaper:
     async def _write(
         self, conn: Connection, run: RunState, free_at: datetime, next_at: datetime | None
     ) -> None:
-        await write_run(conn, run.bulk_id, free_at=free_at, next_at=next_at, shift=run.shift)
+        await write_run(
+            conn,
+            run.bulk_id,
+            free_at=free_at,
+            next_at=next_at,
+            paused_at=run.paused_at,
+            repace=run.repace,
+        )

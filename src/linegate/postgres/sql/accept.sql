@@ -67,11 +67,12 @@ SELECT pg_notify('linegate_due', '');
 
 -- name: insert_runs :exec
 -- How bulks that wait will go.
-INSERT INTO bulk_run (bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, next_at, changed_at)
-SELECT bulk_id, account_id, last_id, 'processing', send_at, pace_amount, pace_unit, send_at, :now, :now
-FROM unnest(:bulk_ids::bigint[], :account_ids::bigint[], :last_ids::bigint[], :send_ats::timestamptz[],
-            :pace_amounts::integer[], :pace_units::interval[])
-  AS run (bulk_id, account_id, last_id, send_at, pace_amount, pace_unit);
+INSERT INTO bulk_run (bulk_id, account_id, last_id, status, messages, send_at, pace_amount, pace_unit, free_at, next_at,
+                      changed_at)
+SELECT bulk_id, account_id, last_id, 'processing', messages, send_at, pace_amount, pace_unit, send_at, :now, :now
+FROM unnest(:bulk_ids::bigint[], :account_ids::bigint[], :last_ids::bigint[], :messages::integer[],
+            :send_ats::timestamptz[], :pace_amounts::integer[], :pace_units::interval[])
+  AS run (bulk_id, account_id, last_id, messages, send_at, pace_amount, pace_unit);
 
 -- name: insert_tracks :exec
 -- The tracks of bulks that wait. Days come as text, since an array of arrays must be even.

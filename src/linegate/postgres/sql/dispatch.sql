@@ -79,12 +79,7 @@ WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue
 -- name: give_back :exec
 -- Return claimed messages that were never started: known unsent, and not counted as attempts.
 UPDATE queue
-SET step = CASE
-        WHEN EXISTS (SELECT 1 FROM message_object AS object JOIN bulk_run AS run USING (bulk_id)
-                     WHERE object.id = queue.object_id AND run.status IN ('paused', 'cancelled')) THEN 'held'
-        ELSE home
-    END,
-    due_at = :now, attempt = queue.attempt - 1
+SET step = step_back(queue.object_id, queue.home), due_at = :now, attempt = queue.attempt - 1
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
 WHERE queue.id = ANY (ARRAY[mine.id]) AND queue.attempt = mine.attempt AND queue.step::text = 'sending';
 
@@ -103,12 +98,7 @@ WITH attempted AS (
 ),
 moved AS (
     UPDATE queue
-    SET step = CASE
-            WHEN next.step IS NOT NULL THEN next.step
-            WHEN EXISTS (SELECT 1 FROM message_object AS object JOIN bulk_run AS run USING (bulk_id)
-                         WHERE object.id = queue.object_id AND run.status IN ('paused', 'cancelled')) THEN 'held'
-            ELSE queue.home
-        END,
+    SET step = COALESCE(next.step, step_back(queue.object_id, queue.home)),
         due_at = next.due_at, sent_at = COALESCE(queue.sent_at, next.sent_at),
         unknowns = next.unknowns, failures = next.failures
     FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::step[], :due_ats::timestamptz[],

@@ -2,7 +2,7 @@
 
 -- name: take_runs :many
 -- Bulks that want looking at. Locked while they are: nobody else releases of them.
-SELECT bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, paused_at, shift
+SELECT bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, paused_at, repace
 FROM bulk_run WHERE next_at <= :now
 ORDER BY next_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
@@ -15,6 +15,7 @@ SELECT min(next_at) FROM bulk_run WHERE next_at IS NOT NULL;
 -- The tracks of a bulk that still have messages waiting.
 SELECT id, object_id, sender_id, validity, days, opens, closes, zone, remaining, eligible_at
 FROM track WHERE bulk_id = :bulk_id AND remaining > 0
+  AND NOT EXISTS (SELECT 1 FROM object_hold WHERE object_hold.object_id = track.object_id)
 ORDER BY id;
 
 -- name: bulk_objects :many
@@ -98,10 +99,12 @@ WHERE id = ANY (ARRAY(SELECT id FROM queue
                       ORDER BY id FOR UPDATE SKIP LOCKED));
 
 -- name: unhold :exec
--- Let parked messages go on; the pause used up none of their validity.
-UPDATE queue SET step = home, due_at = :now, deadline_at = deadline_at + :shift::interval
+-- Let parked messages go on, as their bulk goes now; the pause used up none of their validity. What LINE refuses
+-- whoever it goes to stays.
+UPDATE queue SET step = step_back(object_id, home), due_at = :at, deadline_at = deadline_at + :shift::interval
 WHERE id = ANY (ARRAY(SELECT id FROM queue
                       WHERE object_id = ANY(:object_ids::bigint[]) AND step = 'held'
+                        AND NOT EXISTS (SELECT 1 FROM object_hold WHERE object_hold.object_id = queue.object_id)
                       ORDER BY id FOR UPDATE));
 
 -- name: shift_tracks :exec
@@ -154,7 +157,8 @@ RETURNING (SELECT count(*) FROM waiting) AS ended;
 
 -- name: write_run :exec
 -- What was decided about a bulk.
-UPDATE bulk_run SET free_at = :free_at, next_at = :next_at, shift = :shift WHERE bulk_id = :bulk_id;
+UPDATE bulk_run SET free_at = :free_at, next_at = :next_at, paused_at = :paused_at, repace = :repace
+WHERE bulk_id = :bulk_id;
 
 -- name: tell_dispatcher :exec
 -- Something is due.

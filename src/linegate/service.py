@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
 from linegate.api.app import Routes, create_app
+from linegate.api.bulks import Bulks
 from linegate.api.callbacks import LineWebhook
 from linegate.api.client_certificates import ClientCertificates
 from linegate.api.directory import Directory
@@ -59,7 +60,9 @@ from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
 from linegate.report.rollup import Rollup
 from linegate.sealing import account_context, sender_context
+from linegate.shape.counter import Counter
 from linegate.shape.shaper import STALE_AFTER, Shaper
+from linegate.shape.steering import Steering
 from linegate.supervisor import Supervisor
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
@@ -142,6 +145,7 @@ async def build_api(
             body_limit=settings.body_limit,
             destinations_limit=settings.destinations_limit,
         ),
+        bulks=Bulks(directory, Steering(store.pool), clock),
         reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
         logs=Logs(directory, Logbook(store.pool, clock), clock),
         line_webhook=LineWebhook(
@@ -239,6 +243,7 @@ async def _add_dispatch(
     supervisor.add(Sweeper(store.pool, clock, patience, metrics))
     supervisor.add(Reconciler(store.pool, clock, senders, line))
     supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))
+    supervisor.add(Counter(store.pool, clock))
 
 
 def _add_report(

@@ -33,11 +33,7 @@ async def steer(world: World, status: str) -> None:
     """What the control interface does with a word."""
     now = world.clock.now()
     if status == "processing":
-        await world.pool.execute(
-            "UPDATE bulk_run SET status = 'processing', shift = shift + ($1 - paused_at), "
-            "paused_at = NULL, next_at = $1",
-            now,
-        )
+        await world.pool.execute("UPDATE bulk_run SET status = 'processing', next_at = $1", now)
     else:
         await world.pool.execute(
             "UPDATE bulk_run SET status = $2::run_status, paused_at = $1, next_at = $1", now, status

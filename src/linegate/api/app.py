@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from linegate.api.auth import Refused
+from linegate.api.bulks import Bulks
 from linegate.api.callbacks import LineWebhook
 from linegate.api.client_certificates import ClientCertificates
 from linegate.api.front import Front, Handler
@@ -55,6 +56,7 @@ class Routes:
     security: SecuritySettings
     certificates: ClientCertificates
     templates: Templates
+    bulks: Bulks
 
 
 def create_app(routes: Routes) -> Front:
@@ -70,6 +72,12 @@ def create_app(routes: Routes) -> Front:
         routes=[
             _route("/line/1/messages", POST=routes.send.__call__),
             _route("/line/1/reports", GET=routes.reports.__call__),
+            _route("/line/1/bulks", GET=routes.bulks.show, PUT=routes.bulks.change),
+            _route(
+                "/line/1/bulks/status",
+                GET=routes.bulks.show_status,
+                PUT=routes.bulks.change_status,
+            ),
             _route("/line/1/statistics", GET=routes.statistics.__call__),
             _route("/line/1/logs", GET=routes.logs.list),
             _route("/line/1/messages/{message_id}", GET=routes.logs.show),

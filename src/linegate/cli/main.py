@@ -5,6 +5,7 @@ import typer
 from linegate.cli import (
     accounts,
     blocklist,
+    bulks,
     keys,
     prices,
     senders,
@@ -29,6 +30,7 @@ app.command("worker")(serve.worker)
 app.command("simulate")(serve.simulate)
 app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)
+app.add_typer(bulks.bulk, name="bulk")
 app.add_typer(accounts.account, name="account")
 app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")

@@ -26,6 +26,7 @@ __all__ = [
     "lock_run",
     "make_run",
     "objects_of",
+    "only_account",
     "resume_objects",
     "say_pace",
     "say_send_at",
@@ -220,6 +221,12 @@ async def wake_run(conn: Connection, bulk_id: int, *, now: datetime) -> None:
     """Have the shaper look at a bulk at once."""
     await bundled().wake_run.exec(conn, bulk_id=bulk_id, now=now)
     await bundled().tell_shaper.exec(conn)
+
+
+async def only_account(conn: Connection) -> int | None:
+    """The id of the installation's one account; None if there are several or none."""
+    id_: int | None = await bundled().only_account.value(conn)
+    return id_
 
 
 async def uncounted_runs(

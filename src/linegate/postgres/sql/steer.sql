@@ -143,7 +143,11 @@ ORDER BY counted_at NULLS FIRST LIMIT :limit;
 -- What was counted of a bulk; with nothing left it is finished.
 UPDATE bulk_run
 SET due = :due, sending = :sending, handed_over = :handed_over, counted_at = :now,
-    finished_at = CASE WHEN :due + :sending + :handed_over = 0
+    finished_at = CASE WHEN GREATEST(:due::integer, :sending::integer, :handed_over::integer) = 0
                         AND NOT EXISTS (SELECT 1 FROM track WHERE track.bulk_id = :bulk_id AND track.remaining > 0)
                        THEN :now::timestamptz END
 WHERE bulk_id = :bulk_id;
+
+-- name: only_account :value
+-- The one account of an installation that has one.
+SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM account;

@@ -127,14 +127,7 @@ async def build_api(
     gate = _gate(stack, store, settings, directory)
     guard = Guard(allow_private=settings.webhook_allow_private)
     client = await stack.enter_async_context(WebhookClient(guard))
-    notifying = Notifying(
-        directory,
-        store.pool,
-        clock,
-        lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
-        lambda name, what, text: store.vault.seal(text, context=account_context(name, what)),
-        guard.refusal_of,
-    )
+    notifying = _notifying(store, directory, guard, clock)
     routes = Routes(
         send=Send(
             directory,
@@ -168,6 +161,17 @@ async def build_api(
         templates=Templates(directory, store.pool, clock, body_limit=settings.body_limit),
     )
     return create_app(routes)
+
+
+def _notifying(store: Store, directory: Directory, guard: Guard, clock: Clock) -> Notifying:
+    return Notifying(
+        directory,
+        store.pool,
+        clock,
+        lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
+        lambda name, what, text: store.vault.seal(text, context=account_context(name, what)),
+        guard.refusal_of,
+    )
 
 
 def _gate(stack: AsyncExitStack, store: Store, settings: Settings, directory: Directory) -> Gate:

@@ -21,6 +21,7 @@ from linegate.api.directory import Directory
 from linegate.api.front import Front
 from linegate.api.gate import Gate
 from linegate.api.health import Health
+from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
 from linegate.api.pressure import Backlogs, Pressure
@@ -128,6 +129,11 @@ async def build_api(
     guard = Guard(allow_private=settings.webhook_allow_private)
     client = await stack.enter_async_context(WebhookClient(guard))
     notifying = _notifying(store, directory, guard, clock)
+    intake = Intake(
+        directory,
+        body_limit=settings.body_limit,
+        destinations_limit=settings.destinations_limit,
+    )
     routes = Routes(
         send=Send(
             directory,
@@ -135,8 +141,7 @@ async def build_api(
             gate,
             clock,
             metrics,
-            body_limit=settings.body_limit,
-            destinations_limit=settings.destinations_limit,
+            intake,
         ),
         bulks=Bulks(directory, Steering(store.pool), clock),
         reports=Reports(directory, Puller(store.pool, clock, metrics), clock),

@@ -38,17 +38,25 @@ _BLOCKED = Rejection(14, 2052)
 
 
 async def to_bulk(
-    request: LineRequest, account_id: int, directory: Directory, now: datetime
+    request: LineRequest,
+    account_id: int,
+    directory: Directory,
+    now: datetime,
+    *,
+    is_trial: bool = False,
 ) -> Bulk | list[Violation]:
     """The bulk that a request without violations of its own asks for.
 
     Gives violations for what only the directory knows: a sender that is not the account's, a
     template that it has not.
+    is_trial: nothing is written: a message's own URL gets no endpoint.
     """
     violations: list[Violation] = []
     objects: list[MessageObject] = []
     for index, message in enumerate(request.messages):
-        made = await _to_object(message, f"messages[{index}]", account_id, directory, now)
+        made = await _to_object(
+            message, f"messages[{index}]", account_id, directory, now, is_trial=is_trial
+        )
         if isinstance(made, list):
             violations += made
         else:
@@ -92,7 +100,13 @@ async def sender_of(
 
 
 async def _to_object(
-    message: LineMessage, path: str, account_id: int, directory: Directory, now: datetime
+    message: LineMessage,
+    path: str,
+    account_id: int,
+    directory: Directory,
+    now: datetime,
+    *,
+    is_trial: bool,
 ) -> MessageObject | list[Violation]:
     options = message.options
     platform = options.platform if options else None
@@ -119,7 +133,9 @@ async def _to_object(
         validity=_validity(options.validity_period if options else None),
         window=_window(window),
         zones=_zones(window, countries),
-        endpoint_id=await _endpoint(
+        endpoint_id=0
+        if is_trial
+        else await _endpoint(
             message.webhooks,
             account_id,
             policy.endpoint_id(application_id, entity_id),

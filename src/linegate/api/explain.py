@@ -11,7 +11,7 @@ value of the client's is repeated.
 import json
 import math
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -22,7 +22,15 @@ from linegate.api.schemas import LineRequest, decode_request
 from linegate.api.structure import structure_errors
 from linegate.domain.violation import Violation
 
-__all__ = ["DEEPEST", "MOST_VIOLATIONS", "explain", "read_request"]
+__all__ = [
+    "DEEPEST",
+    "MOST_VIOLATIONS",
+    "Broken",
+    "bounded",
+    "examine",
+    "explain",
+    "read_request",
+]
 
 MOST_VIOLATIONS = 200
 """How many violations one answer tells; one more says that there are more."""
@@ -37,6 +45,16 @@ _NOT_WHOLE = 1.5
 _ESCAPED_NUL = rb"\u0000"
 
 
+class Broken(NamedTuple):
+    """What is wrong with a request, and the request with stand-ins for it, if that makes it whole.
+
+    Nothing of it is ever sent: what it tells about what is sound is true all the same.
+    """
+
+    violations: list[Violation]
+    request: LineRequest | None = None
+
+
 def read_request(
     body: bytes, now: datetime, *, needs_sender: bool = True
 ) -> LineRequest | list[Violation]:
@@ -45,16 +63,25 @@ def read_request(
     now:          aware; `sendAt` is measured from it.
     needs_sender: False for accounts with a default sender.
     """
+    read = examine(body, now, needs_sender=needs_sender)
+    return read.violations if isinstance(read, Broken) else read
+
+
+def examine(body: bytes, now: datetime, *, needs_sender: bool = True) -> LineRequest | Broken:
+    """The same, with what is left of a broken request."""
     if is_deeper(body, DEEPEST):
-        return explain(body, now, needs_sender=needs_sender)
+        return _examined(body, now, needs_sender=needs_sender)
     try:
         request = decode_request(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return explain(body, now, needs_sender=needs_sender)
+        return _examined(body, now, needs_sender=needs_sender)
     # PostgreSQL cannot store NUL; JSON can only write it so (or as an escaped backslash).
-    if _ESCAPED_NUL in body and (found := explain(body, now, needs_sender=needs_sender)):
-        return found
-    return _bounded(check_request(request, now, needs_sender=needs_sender)) or request
+    if _ESCAPED_NUL in body:
+        broken = _examined(body, now, needs_sender=needs_sender)
+        if broken.violations:
+            return broken
+    found = bounded(check_request(request, now, needs_sender=needs_sender))
+    return Broken(found, request) if found else request
 
 
 def explain(body: bytes, now: datetime, *, needs_sender: bool = True) -> list[Violation]:
@@ -62,9 +89,13 @@ def explain(body: bytes, now: datetime, *, needs_sender: bool = True) -> list[Vi
 
     body: as received: it may be empty, no JSON, not UTF-8, or nested without end.
     """
+    return _examined(body, now, needs_sender=needs_sender).violations
+
+
+def _examined(body: bytes, now: datetime, *, needs_sender: bool) -> Broken:
     tree = _parsed(body)
     if isinstance(tree, Violation):
-        return [tree]
+        return Broken([tree])
     found: list[Violation] = []
     tree = _cleaned(tree, "", 1, found)
     errors = structure_errors(tree, MOST_VIOLATIONS + 1)
@@ -77,10 +108,11 @@ def explain(body: bytes, now: datetime, *, needs_sender: bool = True) -> list[Vi
             for violation in check_request(request, now, needs_sender=needs_sender)
             if not any(related(violation.property, place) for place in broken)
         ]
-    return _bounded(found) or _refusal(body)
+    return Broken(bounded(found) or _refusal(body), request)
 
 
-def _bounded(found: list[Violation]) -> list[Violation]:
+def bounded(found: list[Violation]) -> list[Violation]:
+    """At most `MOST_VIOLATIONS`, and one that says that there are more."""
     if len(found) <= MOST_VIOLATIONS:
         return found
     more = Violation(_ROOT, f"has more violations than these {MOST_VIOLATIONS}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from linegate.api.explain import MOST_VIOLATIONS
+from linegate.api.explain import MOST_VIOLATIONS, bounded
 from linegate.api.schemas import Destination
 from linegate.api.schemas_content import RegisteredTemplate
 from linegate.domain.violation import Violation
@@ -89,7 +89,7 @@ def fill(
         if len(check.found) > MOST_VIOLATIONS:
             break
     if check.found:
-        return _bounded(check.found)
+        return bounded(check.found)
     if len(owns) == 1:
         return Filled(_baked(known, {**shared, **owns[0]}), None)
     personal = {name for own in owns for name in own}
@@ -134,10 +134,3 @@ def _baked(known: Registered, values: Mapping[str, str]) -> str:
 
 def _json(values: Mapping[str, str]) -> str:
     return msgspec.json.encode(values).decode()
-
-
-def _bounded(found: list[Violation]) -> list[Violation]:
-    if len(found) <= MOST_VIOLATIONS:
-        return found
-    more = Violation("$", f"has more violations than these {MOST_VIOLATIONS}")
-    return [*found[:MOST_VIOLATIONS], more]

@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,13 +11,11 @@ from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.accepted import Accepted, BulkIdTaken
 from linegate.accept.once import KeyReused, Once, Repeated
 from linegate.api.auth import Refused, authorise
-from linegate.api.body import read_body
-from linegate.api.convert import to_bulk
 from linegate.api.directory import Directory
-from linegate.api.explain import read_request
+from linegate.api.explain import Broken
 from linegate.api.gate import Gate
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY, read_key
-from linegate.api.platform_rules import apply_platform
+from linegate.api.intake import Intake
 from linegate.api.schemas_response import encode_send_answer
 from linegate.clock import Clock
 from linegate.domain.bulk import Bulk
@@ -32,7 +29,6 @@ __all__ = ["Send"]
 _ENROUTE = 7
 _ACCEPTED = 26
 _DUPLICATE = 23
-_LARGE = 256 * 1024  # bytes: from here on reading is no longer done between two other requests
 
 
 class Send:
@@ -45,18 +41,15 @@ class Send:
         gate: Gate,
         clock: Clock,
         metrics: Metrics,
-        *,
-        body_limit: int,
-        destinations_limit: int,
+        intake: Intake,
     ) -> None:
-        """Accept through `gate`. Limits: bytes of a body, destinations of a request."""
+        """Read through `intake`, accept through `gate`."""
         self._directory = directory
         self._acceptor = acceptor
         self._gate = gate
         self._clock = clock
         self._metrics = metrics
-        self._body_limit = body_limit
-        self._destinations_limit = destinations_limit
+        self._intake = intake
 
     async def __call__(self, request: Request) -> Response:
         """Answer with the bulkId and one element per destination.
@@ -65,7 +58,7 @@ class Send:
         """
         now = self._clock.now()
         caller = await authorise(request, self._directory, SEND, now)
-        body = await read_body(request, self._body_limit)
+        body = await self._intake.body(request)
         key = read_key(request, caller.account_id)
         if key is None:
             bulk = await self._read(body, caller, now)
@@ -97,20 +90,10 @@ class Send:
 
     async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
         """The bulk, or everything that is wrong with the request."""
-        policy = await self._directory.policy(caller.account_id, now)
-        read = partial(read_request, body, now, needs_sender=not policy.has_default_sender)
-        asked = await run_in_threadpool(read) if len(body) > _LARGE else read()
-        if isinstance(asked, list):
-            raise Refused(400, asked)
-        count = sum(len(message.destinations) for message in asked.messages)
-        if count > self._destinations_limit:
-            reason = f"must have at most {self._destinations_limit} destinations in all"
-            raise Refused(400, [Violation("messages", reason)])
-        apply_platform(asked, caller)
-        bulk = await to_bulk(asked, caller.account_id, self._directory, now)
-        if isinstance(bulk, list):
-            raise Refused(400, bulk)
-        return bulk
+        read = await self._intake.read(body, caller, now)
+        if isinstance(read, Broken):
+            raise Refused(400, read.violations)
+        return read.bulk
 
 
 def _again(before: Repeated | KeyReused) -> Response:

@@ -51,6 +51,7 @@ class Settings:
     body_limit: int
     destinations_limit: int
     line_api_url: str
+    public_url: str | None
     line_timeout: timedelta
     line_connections: int
     line_template_catalogue: Path | None

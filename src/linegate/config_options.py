@@ -114,6 +114,14 @@ OPTIONS: tuple[Option, ...] = (
         "Base URL of the LINE Platform; another one only for the simulator and tests.",
     ),
     Option(
+        "public_url",
+        "url",
+        None,
+        "URL",
+        "How this API is reached from outside, for the receipts of HTTP SMS providers. Not set:"
+        " none are asked for, and an SMS handed over to them ends as status 2.",
+    ),
+    Option(
         "line_timeout",
         "span",
         "10s",

@@ -111,6 +111,23 @@ class Metrics:
         self.pulled = Counter(
             "linegate_reports_pulled_total", "Delivery reports pulled", registry=registry
         )
+        self.sms_attempts = Counter(
+            "linegate_sms_attempts_total",
+            "Submissions to SMS providers, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
+        self.sms_receipts = Counter(
+            "linegate_sms_receipts_total",
+            "Receipts of SMS providers, by whether they met a message",
+            ["result"],
+            registry=registry,
+        )
+        self.deaf = Counter(
+            "linegate_senders_deaf_total",
+            "Senders that hand over and hear no event",
+            registry=registry,
+        )
         self.loop_crashes = Counter(
             "linegate_loop_crashes_total", "Crashes of a loop", ["loop"], registry=registry
         )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-__all__ = ["account_context", "sender_context"]
+__all__ = ["account_context", "route_context", "sender_context"]
 
 
 def sender_context(name: str, what: Literal["secret", "token", "assertion_key"]) -> str:
@@ -16,3 +16,8 @@ def account_context(
 ) -> str:
     """The place of an account's secrets."""
     return f"account:{name}:{what}"
+
+
+def route_context(account_id: int, name: str) -> str:
+    """The place of an SMS route's URL."""
+    return f"sms_route:{account_id}:{name}:url"

@@ -39,6 +39,7 @@ from linegate.clock import Clock
 from linegate.config import Settings
 from linegate.credentials import token_sources
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
+from linegate.dispatch.ears import Ears
 from linegate.dispatch.keeper import LeaseKeeper
 from linegate.dispatch.receipts import Receipts
 from linegate.dispatch.reconciler import Reconciler
@@ -64,6 +65,7 @@ from linegate.sealing import account_context, sender_context
 from linegate.shape.counter import Counter
 from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.shape.steering import Steering
+from linegate.sms_worker import add_sms, sms_webhook
 from linegate.supervisor import Supervisor
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
@@ -154,6 +156,7 @@ async def build_api(
             metrics,
             lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
         ),
+        sms_webhook=sms_webhook(stack, store, settings, clock, metrics),
         health=Health(store.pool, directory, clock, scrape, lambda: ()),
         sessions=Sessions(directory, clock),
         statistics=Statistics(store.pool, directory, clock),
@@ -213,6 +216,7 @@ async def running_worker(
         supervisor = Supervisor(clock)
         wakeup = Wakeup(store.dsn, clock=clock)
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
+        await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics)
         _add_report(supervisor, wakeup, store, client, clock, metrics)
         listening = asyncio.create_task(wakeup.run())
         stack.callback(listening.cancel)
@@ -251,6 +255,7 @@ async def _add_dispatch(
     supervisor.add(senders)
     supervisor.add(Sweeper(store.pool, clock, patience, metrics))
     supervisor.add(Reconciler(store.pool, clock, senders, line))
+    supervisor.add(Ears(store.pool, clock, metrics, senders.handed_over))
     supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))
     supervisor.add(Counter(store.pool, clock))
 

@@ -197,7 +197,9 @@ def life(choose: Callable[[], K], patience: Patience, validity: timedelta) -> tu
     now, message = NOW, a_message(deadline_at=NOW + validity)
     for _ in range(5000):
         if message.deadline_at <= now:
-            return after_deadline(message), message.unknowns
+            end = after_deadline(message)
+            assert isinstance(end, Finish)
+            return end, message.unknowns
         step = after_attempt(message, Outcome(choose(), 7006, 4), now, patience, 0.0)
         while True:
             match step:

@@ -145,6 +145,7 @@ def _object_row(
         part.intermediate,
         part.template_version,
         part.placeholders is not None,
+        part.sms_failover is not None,
     )
 
 

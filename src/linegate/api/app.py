@@ -26,6 +26,7 @@ from linegate.api.reports import Reports
 from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
+from linegate.api.sms_callbacks import SmsWebhook
 from linegate.api.statistics import Statistics
 from linegate.api.subscriptions import Subscriptions
 from linegate.api.templates import Templates
@@ -46,6 +47,7 @@ class Routes:
     reports: Reports
     logs: Logs
     line_webhook: LineWebhook
+    sms_webhook: SmsWebhook
     health: Health
     sessions: Sessions
     statistics: Statistics
@@ -88,6 +90,7 @@ def create_app(routes: Routes) -> Front:
             *_divisions("/provisioning/1/entities", routes.entities),
             *_notifications(routes),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
+            _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),
             Route("/metrics", routes.health.metrics, methods=["GET"]),

@@ -18,6 +18,7 @@ from linegate.api.schemas import (
     Webhooks,
 )
 from linegate.api.schemas import Schedule as AskedSchedule
+from linegate.api.sms_failover import failover_violations, stored_failover
 from linegate.domain.bulk import Bulk, MessageObject, Rejection, Schedule, Window
 from linegate.domain.pace import pace_of
 from linegate.domain.phone import normalise
@@ -48,7 +49,7 @@ async def to_bulk(
     """The bulk that a request without violations of its own asks for.
 
     Gives violations for what only the directory knows: a sender that is not the account's, a
-    template that it has not.
+    template that it has not, an SMS that no route takes.
     is_trial: nothing is written: a message's own URL gets no endpoint.
     """
     violations: list[Violation] = []
@@ -61,6 +62,9 @@ async def to_bulk(
             violations += made
         else:
             objects.append(made)
+            violations += await _add_failover(
+                made, message, f"messages[{index}]", account_id, directory, now
+            )
     schedule = request.options.schedule if request.options else None
     if violations:
         return violations
@@ -80,6 +84,26 @@ async def _reject_blocked(
         for at, number in enumerate(part.destinations):
             if number in blocked:
                 part.rejections.setdefault(at, _BLOCKED)
+
+
+async def _add_failover(
+    made: MessageObject,
+    message: LineMessage,
+    path: str,
+    account_id: int,
+    directory: Directory,
+    now: datetime,
+) -> list[Violation]:
+    """Give a message object its SMS; gives what is wrong with it."""
+    asked = message.options.sms_failover if message.options else None
+    if asked is None:
+        return []
+    made.sms_failover = stored_failover(asked)
+    numbers = [to for at, to in enumerate(made.destinations) if at not in made.rejections]
+    place = f"{path}.options.smsFailover"
+    return await failover_violations(
+        asked, numbers, place, account_id=account_id, directory=directory, now=now
+    )
 
 
 async def sender_of(

@@ -24,6 +24,7 @@ from linegate.postgres.directory import (
 )
 from linegate.postgres.divisions import load_policy
 from linegate.postgres.pool import Pool
+from linegate.postgres.sms_routes import Routing, routing_of
 from linegate.postgres.subscriptions import delivery_subscriptions
 
 __all__ = ["Directory"]
@@ -47,6 +48,7 @@ class Directory:
         self._subscriptions: Memory[int, tuple[Subscription, ...]] = Memory(
             self._load_subscriptions, REMEMBERED_FOR
         )
+        self._routings: Memory[int, list[Routing]] = Memory(self._load_routings, REMEMBERED_FOR)
         self._defaults: Memory[int, int] = Memory(self._load_default, REMEMBERED_FOR)
 
     async def policy(self, account_id: int, now: datetime) -> AccountPolicy:
@@ -92,6 +94,14 @@ class Directory:
     async def _load_policy(self, account_id: int) -> AccountPolicy | None:
         async with self._pool.acquire() as conn:
             return await load_policy(conn, account_id)
+
+    async def sms_routes(self, account_id: int, now: datetime) -> list[Routing]:
+        """What the account's SMS routes take."""
+        return await self._routings.get(account_id, now) or []
+
+    async def _load_routings(self, account_id: int) -> list[Routing]:
+        async with self._pool.acquire() as conn:
+            return await routing_of(conn, account_id)
 
     async def _load_sender(self, name: str) -> Sender | None:
         async with self._pool.acquire() as conn:

@@ -46,8 +46,9 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
             prepared = await prepare(store, settings)
             settings = replace(settings, line_api_url=prepared.line_url)
             descriptor = prepared.listening.fileno()
-            arguments = ["simulate", "--fd", str(descriptor)]
-            lasting.create_task(_keep("simulator", arguments, settings, descriptor))
+            smpp = prepared.smpp.fileno()
+            arguments = ["simulate", "--fd", str(descriptor), "--smpp-fd", str(smpp)]
+            lasting.create_task(_keep("simulator", arguments, settings, descriptor, smpp))
             await prepared.configure()
         for number in range(settings.workers):
             workers.create_task(_keep(f"worker {number + 1}", ["worker"], settings))

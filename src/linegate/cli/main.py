@@ -10,6 +10,7 @@ from linegate.cli import (
     prices,
     senders,
     serve,
+    sms_routes,
     stats,
     templates,
     users,
@@ -36,6 +37,7 @@ app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")
 app.add_typer(senders.sender, name="sender")
 app.add_typer(templates.template, name="template")
+app.add_typer(sms_routes.sms_route, name="sms-route")
 app.add_typer(blocklist.blocklist, name="blocklist")
 app.add_typer(webhooks.webhook, name="webhook")
 app.add_typer(prices.price, name="price")

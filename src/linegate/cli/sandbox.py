@@ -11,6 +11,7 @@ import aiohttp
 from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
 from linegate.cli.senders import create_sender
+from linegate.cli.sms_routes import RouteAsked, ensure_route
 from linegate.config import Settings
 from linegate.domain.keys import digest_of
 from linegate.postgres.directory import find_account, find_sender
@@ -23,7 +24,9 @@ ACCOUNT = "sandbox"
 SENDER = "SANDBOX"
 CHANNEL_ID = "1000000001"
 CHANNEL_SECRET = "5a6d9b0c1e2f48a7b3c4d5e6f7081920"  # noqa: S105 - of the simulator alone
+SMS_SENDER = "SANDBOX"
 _PORT = 8090
+_SMPP_PORT = 2775
 _BUBBLE = (
     '{"type":"BUBBLE","body":{"layout":"VERTICAL","contents":'
     '[{"type":"TEXT","text":"Your order has shipped","weight":"BOLD"}]}}'
@@ -40,6 +43,7 @@ class Sandbox:
 
     key: str
     listening: socket.socket
+    smpp: socket.socket
     webhook_url: str
 
     @property
@@ -82,7 +86,11 @@ async def prepare(store: Store, settings: Settings) -> Sandbox:
             channel_secret=CHANNEL_SECRET,
             token=None,
         )
+    smpp = _listening(_SMPP_PORT)
+    url = f"smpp://sandbox:sandbox@127.0.0.1:{smpp.getsockname()[1]}?window=100"
+    await ensure_route(store, ACCOUNT, RouteAsked("sandbox", url, default_sender=SMS_SENDER))
     return Sandbox(
+        smpp=smpp,
         key=await _key(store, _Kept(settings.home / "sandbox.key")),
         listening=_listening(_PORT),
         webhook_url=f"http://127.0.0.1:{settings.port}/line/webhook/{SENDER}",
@@ -95,6 +103,7 @@ def banner(url: str, sandbox: Sandbox | None) -> str:
     if sandbox is not None:
         lines += [
             f"  simulated LINE   {sandbox.line_url}",
+            f"  simulated SMSC   {sandbox.line_url}/simulator/sms (what phones showed)",
             f"  sender           {SENDER}",
             f"  key              {sandbox.key}",
             f"  fates by number  {sandbox.line_url}/simulator/fates (docs/reference/sandbox.md)",

@@ -298,6 +298,8 @@ class Dispatcher:
     async def _learn(self, sender: LiveSender, outcome: Outcome) -> None:
         now = self._clock.now()
         await self._senders.learn(sender, outcome, now)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            self._senders.handed_over[sender.row.id] += 1
         if outcome.kind is OutcomeKind.SLOWED:
             await insist(lambda: self._slow(sender, now + _SLOWED_FOR), clock=self._clock)
 

@@ -1,16 +1,20 @@
 """LINE's delivery events end messages. An event is on disk before LINE gets its 200."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from linegate.clock import Clock
 from linegate.group_commit import GroupCommit
 from linegate.metrics import Metrics
 from linegate.postgres.dispatching import Arrived, deliver, record_late
 from linegate.postgres.pool import Pool
+from linegate.postgres.sms import deliver_in_sms_leg
+from linegate.postgres.sms_receipts import hear
 
 __all__ = ["Receipts"]
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_HEARD_EVERY = timedelta(seconds=1)
 _PER_COMMIT = 1000
 _WAITING = 50_000
 
@@ -23,6 +27,7 @@ class Receipts:
         self._pool = pool
         self._clock = clock
         self._metrics = metrics
+        self._heard_at: dict[int, datetime] = {}  # by sender: when the database was last told
         self._group: GroupCommit[Sequence[Arrived], None] = GroupCommit(
             self._flush,
             max_items=_PER_COMMIT,
@@ -53,8 +58,24 @@ class Receipts:
         async with self._pool.acquire() as conn:
             ended = await deliver(conn, events, now=now)
             rest = [event for event in events if event.message_id not in ended]
+            after_all = await deliver_in_sms_leg(conn, rest, now=now) if rest else {}
+            rest = [event for event in rest if event.message_id not in after_all]
             late = await record_late(conn, rest, now=now) if rest else 0
+            heard = self._newly_heard({event.sender_id for event in events}, now)
+            if heard:
+                await hear(conn, heard)
+        stopped = sum(after_all.values())
+        self._metrics.events.labels("sms_stopped").inc(stopped)
+        self._metrics.events.labels("sms_not_stopped").inc(len(after_all) - stopped)
         self._metrics.events.labels("delivered").inc(len(ended))
         self._metrics.events.labels("late").inc(late)
         self._metrics.events.labels("unknown").inc(len(rest) - late)
         return [None] * len(group)
+
+    def _newly_heard(self, sender_ids: set[int], now: datetime) -> list[int]:
+        """Senders of which the database has not been told for a second that they are heard."""
+        found = [
+            id_ for id_ in sender_ids if now - self._heard_at.get(id_, _LONG_AGO) >= _HEARD_EVERY
+        ]
+        self._heard_at.update(dict.fromkeys(found, now))
+        return found

@@ -1,5 +1,6 @@
 """The senders a worker may send for: their tokens, their circuits, who may claim how much."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -64,6 +65,7 @@ class Senders:
         self._metrics = metrics
         self._token_source = token_source
         self._by_id: dict[int, LiveSender] = {}
+        self.handed_over: Counter[int] = Counter()  # by sender; emptied by Ears
 
     def get(self, sender_id: int) -> LiveSender | None:
         """The sender, if it is known here."""

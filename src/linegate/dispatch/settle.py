@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from linegate.domain.decide import ENROUTE, Finish, State, Step, TryAgain, Unfinished, WaitForEvent
+from linegate.dispatch.failover import write_failovers
+from linegate.domain.decide import (
+    ENROUTE,
+    FailOver,
+    Finish,
+    State,
+    Step,
+    TryAgain,
+    Unfinished,
+    WaitForEvent,
+)
 from linegate.postgres.dispatching import NOTHING_MOVED, Tried, finish, move, wake_runs
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import Interim, insert_interim
@@ -28,11 +38,13 @@ class Decided(NamedTuple):
 async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
     """Write attempts and what follows from them; gives how many messages were still ours.
 
-    Moves and ends go in transactions of their own, each in ascending order of ids: with both in
-    one, a transaction of delivery events could hold one message and wait for another in a circle.
+    Moves, ends and fail-overs go in transactions of their own, each in ascending order of ids:
+    with two kinds in one, a transaction of delivery events could hold one message and wait for
+    another in a circle.
     """
     ended = [each for each in decided if isinstance(each.step, Finish)]
-    moved = [each for each in decided if not isinstance(each.step, Finish)]
+    failed = [each for each in decided if isinstance(each.step, FailOver)]
+    moved = [each for each in decided if isinstance(each.step, WaitForEvent | TryAgain)]
     back = [each for each in moved if isinstance(each.step, TryAgain)]
     written = 0
     told = [report for each in moved if (report := _interim(each)) is not None]
@@ -47,6 +59,9 @@ async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:
     if ended:
         async with pool.acquire() as conn:
             written += await _write(conn, ended, now)
+    if failed:
+        async with transaction(pool) as conn:
+            written += await _write(conn, failed, now)
     return written
 
 
@@ -68,13 +83,19 @@ async def write_steps(
     """
     moves: list[tuple[Unfinished, WaitForEvent | TryAgain]] = []
     ends: list[tuple[Unfinished, Finish]] = []
+    failovers: list[tuple[Unfinished, FailOver]] = []
     for message, step in steps:
         if isinstance(step, Finish):
             ends.append((message, step))
+        elif isinstance(step, FailOver):
+            failovers.append((message, step))
         else:
             moves.append((message, step))
     moved = await move(conn, moves, tried) if moves else NOTHING_MOVED
     ended = await finish(conn, ends, () if moves else tried, now=now) if ends else 0
+    if failovers:
+        rest = () if moves or ends else tried
+        ended += await write_failovers(conn, failovers, now, rest)
     if moved.back:  # after the rows: the shaper locks a bulk first and skips rows that are locked
         await wake_runs(conn, moved.back, parked=moved.parked, now=now)
     return moved.written + ended

@@ -6,6 +6,9 @@
      └──────────── unknown <── time-out, 5xx, a worker that died
                        └──event──> done; patience over: resend, or done (expired)
 
+Where the message has an SMS for it, what would be its end here is a `FailOver`, and
+`decide_sms.py` goes on.
+
 Rules of this file: it takes values and `now` and gives a `Step`; it writes nothing
 (`dispatch/settle.py` does), reads no clock, and knows neither HTTP nor SQL.
 """
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from linegate.domain.hearing import HELD_FOR
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.retry import send_delay
 
@@ -22,6 +26,7 @@ __all__ = [
     "DELIVERED",
     "ENROUTE",
     "EXPIRED_WAITING",
+    "FailOver",
     "Finish",
     "Patience",
     "State",
@@ -30,6 +35,7 @@ __all__ = [
     "Unfinished",
     "WaitForEvent",
     "after_attempt",
+    "after_broken",
     "after_deadline",
     "after_patience",
     "when_closed",
@@ -51,7 +57,11 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What must be known of a message to decide about it."""
+    """What must be known of a message to decide about it.
+
+    fails_over: its client gave an SMS for it.
+    deaf:       no event of its sender reaches us, so silence says nothing (`hearing.py`).
+    """
 
     id: int
     attempt: int
@@ -59,6 +69,8 @@ class Unfinished:
     failures: int
     deadline_at: datetime
     sent_at: datetime | None
+    fails_over: bool = False
+    deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,14 @@ class Finish:
     error: int
 
 
-Step = WaitForEvent | TryAgain | Finish
+@dataclass(frozen=True, slots=True)
+class FailOver:
+    """LINE did not reach the recipient: on to the SMS leg. line_end: how the LINE leg ended."""
+
+    line_end: Finish
+
+
+Step = WaitForEvent | TryAgain | Finish | FailOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,7 @@ EXPIRED_WAITING = Finish(15, 4100)
 _EXPIRED_BEFORE = Finish(15, 4100)
 _EXPIRED_AFTER = Finish(15, 4101)
 _SILENT = Finish(29, 4101)
+_UNAUTHORISED = Finish(4, 7004)
 
 
 def after_attempt(
@@ -136,7 +156,7 @@ def after_attempt(
         case OutcomeKind.UNAUTHORISED:  # the sender is held; the message is not at fault
             return TryAgain(now, message.failures)
         case OutcomeKind.MONTHLY_LIMIT | OutcomeKind.FORBIDDEN | OutcomeKind.REFUSED:
-            return Finish(outcome.status, outcome.error)
+            return _end(message, Finish(outcome.status, outcome.error))
 
 
 def after_patience(message: Unfinished, state: State, now: datetime, patience: Patience) -> Step:
@@ -147,11 +167,17 @@ def after_patience(message: Unfinished, state: State, now: datetime, patience: P
     """
     if state is State.SENDING:
         return _unknown(message, now, patience)
-    if message.deadline_at <= now:
-        return _EXPIRED_AFTER
-    if state is State.UNKNOWN and _may_resend(message.unknowns, patience):
+    is_over = message.deadline_at <= now
+    if not is_over and state is State.UNKNOWN and _may_resend(message.unknowns, patience):
         return TryAgain(now, message.failures)
-    return _SILENT
+    if message.fails_over and message.deaf:
+        return WaitForEvent(state, now + HELD_FOR, message.sent_at or now, message.unknowns)
+    return _end(message, _EXPIRED_AFTER if is_over else _SILENT)
+
+
+def after_broken(message: Unfinished) -> Step:
+    """What to do with a due message whose sender LINE has refused for five minutes (decision 7)."""
+    return _end(message, _UNAUTHORISED)
 
 
 def when_closed(message: Unfinished, opens_at: datetime) -> Step:
@@ -159,10 +185,14 @@ def when_closed(message: Unfinished, opens_at: datetime) -> Step:
     return TryAgain(opens_at, message.failures)
 
 
-def after_deadline(message: Unfinished) -> Finish:
-    """How a message ends whose validity ran out while it was due."""
+def after_deadline(message: Unfinished) -> Step:
+    """What to do with a message whose validity ran out while it was due."""
     handed_over = message.sent_at is not None or message.unknowns > 0
-    return _EXPIRED_AFTER if handed_over else _EXPIRED_BEFORE
+    return _end(message, _EXPIRED_AFTER if handed_over else _EXPIRED_BEFORE)
+
+
+def _end(message: Unfinished, end: Finish) -> Finish | FailOver:
+    return FailOver(end) if message.fails_over else end
 
 
 def _unknown(message: Unfinished, now: datetime, patience: Patience) -> Step:

@@ -14,6 +14,7 @@ class FinishedMessage:
     """A message that has ended; status and error are ids in `status.py`.
 
     sent_at, done_at: None of one that is only logged and has not come so far.
+    by_sms: its SMS leg ended it; sender, parts, price and mcc_mnc are then the SMS's.
     price: of one message that is delivered, with `currency`; None: reports show none.
     """
 
@@ -33,6 +34,9 @@ class FinishedMessage:
     campaign: str | None = None
     price: Decimal | None = None
     currency: str | None = None
+    by_sms: bool = False
+    parts: int = 1
+    mcc_mnc: str | None = None
 
     @property
     def public_message_id(self) -> str:

@@ -88,6 +88,7 @@ _OBJECT_COLUMNS = (
     "object_intermediates",
     "object_templates",
     "object_personals",
+    "object_fails_over",
 )
 _MESSAGE_COLUMNS = (
     "ids",

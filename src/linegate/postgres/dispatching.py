@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from linegate.domain.decide import (
     DELIVERED,
@@ -23,6 +23,7 @@ __all__ = [
     "DueMessage",
     "Moved",
     "Tried",
+    "attempted",
     "claim_due",
     "deliver",
     "finish",
@@ -115,7 +116,7 @@ async def claim_due(
     )
     return [
         DueMessage(
-            Unfinished(id_, attempt, unknowns, failures, deadline_at, sent_at),
+            Unfinished(id_, attempt, unknowns, failures, deadline_at, sent_at, fails_over),
             sender_id,
             object_id,
             destination,
@@ -132,6 +133,7 @@ async def claim_due(
             failures,
             deadline_at,
             sent_at,
+            fails_over,
         ) in rows
     ]
 
@@ -212,7 +214,7 @@ def _fenced(held: Sequence[tuple[int, int]]) -> dict[str, object]:
     return {"ids": [id_ for id_, _ in ordered], "attempts": [attempt for _, attempt in ordered]}
 
 
-def _attempted(tried: Sequence[Tried]) -> dict[str, object]:
+def attempted(tried: Sequence[Tried]) -> dict[str, object]:
     """What was tried, column by column."""
     return {
         "tried_ids": [each.message_id for each in tried],
@@ -264,7 +266,7 @@ async def move(
         sent_ats=sent_ats,
         unknowns=unknowns,
         failures=failures,
-        **_attempted(tried),
+        **attempted(tried),
     )
     back = [row for row in rows if row["went_back"]]
     return Moved(
@@ -293,7 +295,7 @@ async def finish(
         statuses=[step.status for _, step in ordered],
         errors=[step.error for _, step in ordered],
         now=now,
-        **_attempted(tried),
+        **attempted(tried),
     )
     return len(rows)
 
@@ -339,13 +341,7 @@ async def take_overdue(
     return [_waiting(*row) for row in rows]
 
 
-def _waiting(
-    id_: int,
-    attempt: int,
-    unknowns: int,
-    failures: int,
-    deadline_at: datetime,
-    sent_at: datetime | None,
-    step: str,
-) -> tuple[Unfinished, State]:
-    return Unfinished(id_, attempt, unknowns, failures, deadline_at, sent_at), State(step)
+def _waiting(*row: Any) -> tuple[Unfinished, State]:
+    """A row of take_impatient or take_overdue: what is decided about, and its step."""
+    *facts, step = row
+    return Unfinished(*facts), State(step)

@@ -16,6 +16,7 @@ __all__ = [
     "LogFilter",
     "Logged",
     "Place",
+    "ToldReceipt",
     "TriedPush",
     "TriedSend",
     "WaitingPush",
@@ -69,7 +70,7 @@ class Content(NamedTuple):
 
 
 class TriedSend(NamedTuple):
-    """One attempt at a platform."""
+    """One attempt at a platform. route, parts: of an SMS; None: LINE."""
 
     number: int
     started_at: datetime
@@ -79,6 +80,19 @@ class TriedSend(NamedTuple):
     error: int
     request_id: str
     detail: str
+    route: str | None = None
+    parts: int | None = None
+
+
+class ToldReceipt(NamedTuple):
+    """What an SMS provider told of a message; done_at: when, as it says."""
+
+    received_at: datetime
+    done_at: datetime | None
+    status: int
+    error: int
+    detail: str
+    route: str | None
 
 
 class LateEvent(NamedTuple):
@@ -117,6 +131,7 @@ class History(NamedTuple):
     late_events: list[LateEvent]
     tries: list[TriedPush]
     waiting: list[WaitingPush]
+    receipts: Sequence[ToldReceipt] = ()
 
 
 async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
@@ -172,6 +187,7 @@ async def load_history(conn: Connection, message_id: int) -> History:
         [LateEvent(*row) for row in await bundled().message_late_events.many(conn, id=message_id)],
         [TriedPush(*row) for row in await bundled().message_tries.many(conn, id=message_id)],
         [WaitingPush(*row) for row in await bundled().message_pushes.many(conn, id=message_id)],
+        [ToldReceipt(*row) for row in await bundled().message_receipts.many(conn, id=message_id)],
     )
 
 

@@ -19,6 +19,8 @@ PARTITIONED = (
     "final",
     "late_event",
     "push_try",
+    "sms_receipt",
+    "sms_end",
 )
 _BEHIND = 1  # a clock behind ours may still write into yesterday
 _AHEAD = 7

@@ -350,4 +350,7 @@ def finished(row: asyncpg.Record) -> FinishedMessage:
         campaign=row["campaign"],
         price=row["price"],
         currency=row["currency"],
+        by_sms=row["by_sms"],
+        parts=row["parts"],
+        mcc_mnc=row["mcc_mnc"],
     )

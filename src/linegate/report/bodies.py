@@ -51,14 +51,18 @@ def _report(message: FinishedMessage) -> DeliveryReport:
         application_id=message.application_id,
         campaign_reference_id=message.campaign,
         price=_price(message),
+        message_count=message.parts,
+        mcc_mnc=message.mcc_mnc,
     )
 
 
 def _price(message: FinishedMessage) -> PriceBody | None:
-    """What it cost: LINE bills what is delivered and nothing else (FACTS A1.8)."""
+    """What it cost: LINE bills what is delivered and nothing else (FACTS A1.8), an SMS provider
+    what it says.
+    """
     if message.price is None or message.currency is None:
         return None
-    is_delivered = STATUSES[message.status].group_id == _DELIVERED
+    is_delivered = message.by_sms or STATUSES[message.status].group_id == _DELIVERED
     return PriceBody(
         price_per_message=float(message.price) if is_delivered else 0.0, currency=message.currency
     )

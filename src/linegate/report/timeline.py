@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from linegate.domain.wiretime import format_instant
-from linegate.postgres.logs import History, Logged, TriedPush, TriedSend, WaitingPush
+from linegate.postgres.logs import (
+    History,
+    Logged,
+    ToldReceipt,
+    TriedPush,
+    TriedSend,
+    WaitingPush,
+)
 
 __all__ = ["timeline_of"]
 
@@ -22,6 +29,7 @@ def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
         (late.received_at, {"event": "LATE_DELIVERY_EVENT", "attempt": late.attempt})
         for late in history.late_events
     ]
+    entries += [_receipt(each) for each in history.receipts]
     if logged.message.done_at is not None:
         ended = {"event": "ENDED", "statusId": logged.message.status}
         entries.append((logged.message.done_at, ended))
@@ -34,18 +42,33 @@ def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
 def _attempt(tried: TriedSend) -> Entry:
     entry: dict[str, Any] = {
         "event": "ATTEMPT",
-        "leg": "LINE",
+        "leg": "LINE" if tried.route is None else "SMS",
         "attempt": tried.number,
         "endedAt": format_instant(tried.ended_at),
         "outcome": tried.outcome.upper(),
         "code": tried.code,
         "errorId": tried.error,
     }
+    if tried.route is not None:
+        entry |= {"route": tried.route, "messageCount": tried.parts}
     if tried.request_id:
         entry["requestId"] = tried.request_id
     if tried.detail:
         entry["detail"] = tried.detail
     return tried.started_at, entry
+
+
+def _receipt(told: ToldReceipt) -> Entry:
+    entry: dict[str, Any] = {
+        "event": "SMS_RECEIPT",
+        "leg": "SMS",
+        "statusId": told.status,
+        "errorId": told.error,
+        "detail": told.detail,
+    }
+    if told.done_at is not None:
+        entry["doneAt"] = format_instant(told.done_at)
+    return told.received_at, entry
 
 
 def _try(tried: TriedPush) -> Entry:

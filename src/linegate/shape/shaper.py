@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from linegate.clock import Clock
 from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
+from linegate.domain.decide_sms import start_sms
 from linegate.domain.pace import LATEST
-from linegate.domain.release import LEAD, Run, plan_release
+from linegate.domain.release import LEAD, Run, Track, plan_release
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.shaping import (
@@ -38,6 +39,7 @@ from linegate.postgres.shaping import (
     unpace,
     write_run,
 )
+from linegate.postgres.sms import fail_over_waiting, track_sms
 
 __all__ = ["STALE_AFTER", "Shaper"]
 
@@ -145,13 +147,33 @@ class Shaper:
                 eligible_at=eligible_at,
             )
         for track in plan.expired:
-            await self._end(conn, track.id, EXPIRED_WAITING, now)
+            if not await self._fail_over(conn, track, now):
+                await self._end(conn, track.id, EXPIRED_WAITING, now)
         next_at = plan.next_at
         if run.pace is not None:
             turn_at = await self._next_turn(conn, list(objects), now)
             next_at = min(filter(None, (next_at, turn_at)), default=None)
         await self._write(conn, run, plan.free_at, next_at)
         return released
+
+    async def _fail_over(self, conn: Connection, track: Track, now: datetime) -> bool:
+        """Send a chunk of a track by SMS that is too late for LINE; False if it has no SMS."""
+        sms = await track_sms(conn, track.id)
+        if sms is None:
+            return False
+        validity = timedelta(seconds=sms.validity)
+        opens_at = track.window.next_open(now) if track.window else None
+        due_at, deadline_at = start_sms(validity, opens_at, now)
+        await fail_over_waiting(
+            conn,
+            track.id,
+            line_end=EXPIRED_WAITING,
+            due_at=due_at,
+            deadline_at=deadline_at,
+            sender=sms.sender,
+            limit=_CHUNK,
+        )
+        return True
 
     async def _room(self, conn: Connection, sender_ids: set[int], now: datetime) -> int:
         """How many more due messages the busiest of the bulk's senders can do with."""

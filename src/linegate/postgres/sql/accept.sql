@@ -46,11 +46,13 @@ new_message AS (
     SELECT id, (:object_ids::bigint[])[k], destination, client_id, track_id, placeholders::jsonb FROM asked
 ),
 new_due AS (
-    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination)
+    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination,
+                       fails_over)
     SELECT id, (:object_senders::bigint[])[k], (:object_ids::bigint[])[k], (:object_accounts::bigint[])[k],
            NULLIF((:object_endpoints::bigint[])[k], 0),
            (:object_homes::step[])[k],
-           :now, :now + (:object_validities::interval[])[k], (:object_homes::step[])[k], destination
+           :now, :now + (:object_validities::interval[])[k], (:object_homes::step[])[k], destination,
+           (:object_fails_over::boolean[])[k]
     FROM asked WHERE status IS NULL AND track_id IS NULL
 ),
 new_final AS (

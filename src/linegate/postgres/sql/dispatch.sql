@@ -54,7 +54,7 @@ UPDATE queue
 SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
 FROM picked WHERE queue.id = ANY (ARRAY[picked.id])
 RETURNING picked.due_at, queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
-          queue.failures, queue.deadline_at, queue.sent_at;
+          queue.failures, queue.deadline_at, queue.sent_at, queue.fails_over;
 
 -- name: slow_sender :exec
 -- LINE said "too many": nothing of this sender goes before that instant.
@@ -178,7 +178,10 @@ RETURNING message_id;
 
 -- name: take_impatient :many
 -- Messages that have waited long enough for an event, and those whose worker died. Locked until decided.
-SELECT id, attempt, unknowns, failures, deadline_at, sent_at, step
+SELECT id, attempt, unknowns, failures, deadline_at, sent_at, fails_over,
+       fails_over AND EXISTS (SELECT 1 FROM sender_ear
+                              WHERE sender_ear.sender_id = queue.sender_id AND deaf_at IS NOT NULL) AS deaf,
+       step
 FROM queue
 WHERE step IN ('sending', 'sent', 'unknown') AND due_at <= :now
 ORDER BY due_at LIMIT :limit
@@ -186,7 +189,7 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: take_overdue :many
 -- Due messages whose validity has run out. Locked until decided.
-SELECT id, attempt, unknowns, failures, deadline_at, sent_at, step
+SELECT id, attempt, unknowns, failures, deadline_at, sent_at, fails_over, false AS deaf, step
 FROM queue
 WHERE step IN ('due_alone', 'due_paced', 'due_bulk', 'turn') AND deadline_at <= :now
 ORDER BY deadline_at LIMIT :limit

@@ -49,8 +49,9 @@ JOIN message_object AS object ON object.id = message.object_id
 JOIN bulk ON bulk.id = object.bulk_id
 LEFT JOIN final ON final.message_id = message.id
 LEFT JOIN queue ON queue.id = message.id
+LEFT JOIN sms_leg ON sms_leg.id = message.id
 WHERE object.account_id = :account_id
-  AND COALESCE(final.status, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
+  AND COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
   AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
   AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) <= :until
   AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at), message.id)
@@ -66,9 +67,13 @@ LIMIT :limit;
 
 -- name: load_logged :many
 -- What the log shows of messages, ended or not.
-SELECT message.id, COALESCE(final.status, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END) AS status,
-       COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at) AS sent_at, final.done_at,
-       message.destination, message.client_id, sender.name AS sender, sender.price, sender.currency, object.bulk_id,
+SELECT message.id, COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) AS status,
+       COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at, sms_leg.sent_at) AS sent_at,
+       final.done_at,
+       message.destination, message.client_id, COALESCE(sms_end.sender, sender.name) AS sender,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.price ELSE sms_end.price END AS price,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.currency ELSE sms_end.currency END AS currency,
+       sms_end.message_id IS NOT NULL AS by_sms, COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc, object.bulk_id,
        bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id,
        object.campaign, object.id AS object_id, bulk.accepted_at, message.placeholders
 FROM unnest(:ids::bigint[]) AS wanted (id)
@@ -77,6 +82,8 @@ JOIN message_object AS object ON object.id = message.object_id
 JOIN bulk ON bulk.id = object.bulk_id
 JOIN sender ON sender.id = object.sender_id
 LEFT JOIN final ON final.message_id = wanted.id
+LEFT JOIN sms_end ON sms_end.message_id = wanted.id
+LEFT JOIN sms_leg ON sms_leg.id = wanted.id
 LEFT JOIN queue ON queue.id = wanted.id;
 
 -- name: load_contents :many
@@ -99,8 +106,16 @@ WHERE message.id = :id AND object.account_id = :account_id;
 
 -- name: message_attempts :many
 -- What was tried with a message.
-SELECT number, started_at, ended_at, outcome, code, error, request_id, detail
-FROM attempt WHERE message_id = :id ORDER BY number;
+SELECT attempt.number, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.code, attempt.error,
+       attempt.request_id, attempt.detail, sms_route.name AS route, attempt.sms_parts
+FROM attempt LEFT JOIN sms_route ON sms_route.id = attempt.route_id
+WHERE attempt.message_id = :id ORDER BY attempt.number;
+
+-- name: message_receipts :many
+-- What SMS providers told of it.
+SELECT receipt.received_at, receipt.done_at, receipt.status, receipt.error, receipt.detail, sms_route.name AS route
+FROM sms_receipt AS receipt LEFT JOIN sms_route ON sms_route.id = receipt.route_id
+WHERE receipt.message_id = :id ORDER BY receipt.received_at;
 
 -- name: message_late_events :many
 -- LINE's events that came after a message had ended.

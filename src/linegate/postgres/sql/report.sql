@@ -68,8 +68,10 @@ WHERE EXISTS (SELECT 1 FROM push
 SELECT push.message_id AS id, push.number, push.tries, push.due_at, push.retry_at,
        COALESCE(push.status, final.status) AS status, COALESCE(push.error, final.error) AS error,
        COALESCE(push.at, final.sent_at) AS sent_at, COALESCE(push.at, final.done_at) AS done_at,
-       message.destination, message.client_id, COALESCE(push.sender, sender.name) AS sender,
-       sender.price, sender.currency, object.bulk_id,
+       message.destination, message.client_id, COALESCE(push.sender, sms_end.sender, sender.name) AS sender,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.price ELSE sms_end.price END AS price,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.currency ELSE sms_end.currency END AS currency,
+       sms_end.message_id IS NOT NULL AS by_sms, COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc, object.bulk_id,
        bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign
 FROM (SELECT * FROM push
       WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND COALESCE(retry_at, due_at) <= :now
@@ -77,6 +79,7 @@ FROM (SELECT * FROM push
           > (:after_at::timestamptz, :after_id::bigint, :after_number::smallint)
       ORDER BY COALESCE(retry_at, due_at), message_id, number LIMIT :limit) AS push
 LEFT JOIN final ON final.message_id = push.message_id AND push.number = 0
+LEFT JOIN sms_end ON sms_end.message_id = push.message_id AND push.number = 0
 JOIN message ON message.id = push.message_id
 JOIN message_object AS object ON object.id = message.object_id
 JOIN bulk ON bulk.id = object.bulk_id
@@ -214,10 +217,14 @@ RETURNING final.message_id AS id;
 -- name: load_finished :many
 -- Final reports of messages by id, as they are pulled and logged.
 SELECT final.message_id AS id, final.status, final.error, final.sent_at, final.done_at, message.destination,
-       message.client_id, sender.name AS sender, sender.price, sender.currency, object.bulk_id,
+       message.client_id, COALESCE(sms_end.sender, sender.name) AS sender,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.price ELSE sms_end.price END AS price,
+       CASE WHEN sms_end.message_id IS NULL THEN sender.currency ELSE sms_end.currency END AS currency,
+       sms_end.message_id IS NOT NULL AS by_sms, COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc, object.bulk_id,
        bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign
 FROM unnest(:ids::bigint[]) AS wanted (id)
 JOIN final ON final.message_id = wanted.id
+LEFT JOIN sms_end ON sms_end.message_id = wanted.id
 JOIN message ON message.id = wanted.id
 JOIN message_object AS object ON object.id = final.object_id
 JOIN bulk ON bulk.id = object.bulk_id

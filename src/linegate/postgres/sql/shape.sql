@@ -39,11 +39,13 @@ WITH waiting AS (
     ORDER BY message.id LIMIT :limit
 ),
 released AS (
-    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination)
+    INSERT INTO queue (id, sender_id, object_id, account_id, endpoint_id, step, due_at, deadline_at, home, destination,
+                       fails_over)
     SELECT waiting.id, track.sender_id, track.object_id, track.account_id, track.endpoint_id,
            CASE WHEN :paced THEN 'due_paced'::step ELSE track.home END, (:due_ats::timestamptz[])[k],
            COALESCE(:eligible_at::timestamptz, (:due_ats::timestamptz[])[k]) + track.validity,
-           CASE WHEN :paced THEN 'turn'::step ELSE track.home END, waiting.destination
+           CASE WHEN :paced THEN 'turn'::step ELSE track.home END, waiting.destination,
+           (SELECT sms_failover IS NOT NULL FROM message_object WHERE message_object.id = track.object_id)
     FROM waiting, track WHERE track.id = :track_id
     RETURNING id
 )

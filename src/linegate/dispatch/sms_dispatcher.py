@@ -1,0 +1,176 @@
+"""Loop: claim due SMS, hand them over, settle what became of them.
+
+As `dispatcher.py` does for LINE. No more is claimed of a route than it has places for at once, so a
+claim is followed by its hand-over: an event of LINE that finds the leg still due stops the SMS.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from linegate.clock import Clock
+from linegate.dispatch.failover import opens_at
+from linegate.dispatch.sms_content import read_sms
+from linegate.dispatch.sms_routes import HeldRoute, SmsRoutes
+from linegate.dispatch.sms_settle import SettledSms, settle_sms
+from linegate.domain.decide_sms import after_submit, when_sms_closed
+from linegate.domain.transport import Submission
+from linegate.group_commit import GroupCommit
+from linegate.metrics import Metrics
+from linegate.postgres.insist import insist
+from linegate.postgres.pool import Pool
+from linegate.postgres.sms import (
+    DueSms,
+    SmsContent,
+    SmsTried,
+    claim_sms,
+    next_sms_at,
+    renew_sms,
+    sms_contents,
+)
+
+__all__ = ["SmsDispatcher"]
+
+_IN_FLIGHT = 256
+_LEASE = timedelta(seconds=15)
+_LINGER = timedelta(milliseconds=4)
+_FEW = 16  # free places worth a round trip
+
+
+class SmsDispatcher:
+    """Sends SMS through the routes this process holds."""
+
+    name = "sms dispatcher"
+    interval = timedelta(milliseconds=500)
+
+    def __init__(
+        self, pool: Pool, clock: Clock, routes: SmsRoutes, metrics: Metrics, *, resends: int
+    ) -> None:
+        """Send through `routes`; an unanswered submit is repeated `resends` times."""
+        self._pool = pool
+        self._clock = clock
+        self._routes = routes
+        self._metrics = metrics
+        self._resends = resends
+        self._held: dict[int, int] = {}  # message id -> attempt, from claim to settle
+        self._sends: set[asyncio.Task[None]] = set()
+        self._failed: list[BaseException] = []
+        self._room = asyncio.Event()
+        self._next_at: datetime | None = None
+        self._settling: GroupCommit[SettledSms, None] = GroupCommit(
+            self._settle, max_items=_IN_FLIGHT, capacity=_IN_FLIGHT, linger=_LINGER, writers=2
+        )
+
+    async def run_once(self) -> int:
+        """Claim what there are places for and start handing it over; gives how many."""
+        if self._failed:
+            failed, self._failed = self._failed, []
+            raise BaseExceptionGroup("sending ended", failed)
+        await self._wait_for_room()
+        now = self._clock.now()
+        free = _IN_FLIGHT - len(self._held)
+        wanted = {
+            id_: min(places, free)
+            for id_, held in self._routes.held(now).items()
+            if (places := held.places()) > 0
+        }
+        if not wanted:
+            return 0
+        async with self._pool.acquire() as conn:
+            claimed = await claim_sms(conn, wanted=wanted, lease_until=now + _LEASE, now=now)
+            objects = sorted({sms.object_id for sms in claimed})
+            contents = await sms_contents(conn, objects) if objects else {}
+            self._next_at = None if claimed else await next_sms_at(conn, list(wanted), now=now)
+        self._start(claimed, contents)
+        return len(claimed)
+
+    @property
+    def under_way(self) -> int:
+        """How many are claimed and not settled."""
+        return len(self._held)
+
+    def next_at(self) -> datetime | None:
+        """When the next SMS that is not due yet may be claimed."""
+        return self._next_at
+
+    async def renew(self) -> int:
+        """Keep the leases of what is still being handed over."""
+        held = list(self._held.items())
+        if held:
+            async with self._pool.acquire() as conn:
+                await renew_sms(conn, held, lease_until=self._clock.now() + _LEASE)
+        return 0
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, settle it, and give the routes back."""
+        while self._sends:
+            await asyncio.wait(self._sends)
+        await self._settling.aclose()
+        await self._routes.close()
+
+    async def _wait_for_room(self) -> None:
+        """A claim costs a round trip, so a busy process waits for a few places."""
+        while len(self._held) > _IN_FLIGHT - _FEW:
+            self._room.clear()
+            await self._room.wait()
+
+    def _start(self, claimed: Sequence[DueSms], contents: Mapping[int, SmsContent]) -> None:
+        for sms in claimed:
+            held = self._routes.get(sms.leg.route_id or 0)
+            self._held[sms.leg.id] = sms.leg.attempt
+            if held is not None:
+                held.under_way += 1
+            task = asyncio.create_task(self._send(sms, contents[sms.object_id], held))
+            self._sends.add(task)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed.append(error)
+
+    async def _send(self, sms: DueSms, content: SmsContent, held: HeldRoute | None) -> None:
+        """From claim to settle. Without its route the lease runs out, and somebody else has it."""
+        try:
+            if held is not None:
+                await self._settling.submit(await self._hand_over(sms, content, held))
+        finally:
+            del self._held[sms.leg.id]
+            if held is not None:
+                held.under_way -= 1
+            self._room.set()
+
+    async def _hand_over(self, sms: DueSms, content: SmsContent, held: HeldRoute) -> SettledSms:
+        started = self._clock.now()
+        opens = opens_at(content.window, sms.destination, started)
+        if opens is not None:
+            return SettledSms(sms, when_sms_closed(sms.leg, opens), None)
+        text = read_sms(content.failover)
+        sender = sms.sender or held.row.default_sender or ""
+        submitted = await held.transport.submit(
+            Submission(
+                sms.leg.id,
+                sender,
+                sms.destination,
+                text.text,
+                sms.leg.deadline_at - started,
+                text.regional,
+            )
+        )
+        ended = self._clock.now()
+        spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
+        step = after_submit(sms.leg, submitted, ended, resends=self._resends, spread=spread)
+        tried = SmsTried(sms.leg.id, sms.leg.attempt, started, ended, held.row.id, submitted)
+        return SettledSms(sms, step, tried, sender if content.intermediate else None)
+
+    async def _settle(self, group: Sequence[SettledSms]) -> list[None]:
+        now = self._clock.now()
+        written = await insist(lambda: settle_sms(self._pool, group, now), clock=self._clock)
+        if written < len(group):
+            self._metrics.fenced.inc(len(group) - written)
+        for settled in group:
+            if settled.tried is not None:
+                kind = settled.tried.submitted.outcome.kind
+                self._metrics.sms_attempts.labels(kind.value).inc()
+        return [None] * len(group)

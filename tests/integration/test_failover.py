@@ -1,0 +1,512 @@
+"""Failover on a time line: one SMS where LINE did not reach, none where it did."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from linegate.domain.bulk import Window
+from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.domain.transport import Price, Submission
+from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
+from support.world import HOUR, SECOND, World
+
+UNKNOWN = Outcome(OutcomeKind.UNKNOWN, error=502)
+UNSENT = Outcome(OutcomeKind.UNSENT, error=4097)
+SLOWED = Outcome(OutcomeKind.SLOWED, error=500)
+BAD_NUMBER = Outcome(OutcomeKind.REFUSED, error=351, status=52)
+MINUTE = 60 * SECOND
+
+
+@pytest.fixture
+async def sms(world: World) -> AsyncIterator[SmsWorld]:
+    async with sms_world(world) as made:
+        yield made
+
+
+async def handed_to_line(sms: SmsWorld, **changed: object) -> int:
+    (id_,) = await sms.accept(**changed)  # type: ignore[arg-type]
+    await sms.line_says(ACCEPTED)
+    return id_
+
+
+async def failed_over(sms: SmsWorld, **changed: object) -> int:
+    (id_,) = await sms.accept(**changed)  # type: ignore[arg-type]
+    await sms.line_says(REFUSED)
+    return id_
+
+
+async def ended(sms: SmsWorld, id_: int) -> tuple[int, int]:
+    assert await sms.legs() == {}
+    assert await sms.world.rows("SELECT 1 FROM sms_part") == []
+    end = await sms.world.end(id_)
+    assert end is not None
+    return end
+
+
+# ------------------------------------------------------------------- when the SMS goes
+
+
+async def test_what_line_refuses_goes_by_sms_at_once(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    assert await sms.world.steps() == {}
+    assert await sms.send() == 1
+    (seen,) = sms.provider.seen
+    assert (seen.message_id, seen.text, seen.sender) == (id_, "hello", "Shop")
+    assert seen.validity == HOUR
+    await sms.provider.receipt("1-1")
+    assert await ended(sms, id_) == (5, 0)
+    (told,) = await sms.world.rows("SELECT * FROM sms_end")
+    assert (told["sender"], told["parts"], told["line_status"]) == ("Shop", 1, 9)
+    assert [number for number, *_ in await sms.world.tries(id_)] == [1, 2]
+
+
+async def test_without_failover_a_refusal_is_the_end(sms: SmsWorld) -> None:
+    (id_,) = await sms.world.accept()
+    await sms.line_says(REFUSED)
+    assert await sms.legs() == {}
+    assert await sms.world.end(id_) == (9, 7002)
+
+
+async def test_silence_fails_over_when_validity_ends_and_not_before(sms: SmsWorld) -> None:
+    id_ = await handed_to_line(sms, validity=10 * MINUTE)
+    await sms.world.clock.advance(10 * MINUTE - SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {}
+    await sms.world.clock.advance(SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert leg["deadline_at"] == sms.world.now + HOUR
+
+
+async def test_silence_of_24_hours_fails_over_while_validity_lasts(sms: SmsWorld) -> None:
+    id_ = await handed_to_line(sms, validity=48 * HOUR)
+    await sms.world.clock.advance(24 * HOUR)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+
+
+async def test_what_could_not_go_to_line_in_time_goes_by_sms(sms: SmsWorld) -> None:
+    (id_,) = await sms.accept(validity=MINUTE)
+    await sms.world.clock.advance(MINUTE)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert (leg["line_status"], leg["line_error"]) == (15, 4100)
+
+
+async def test_an_unknown_outcome_fails_over_once_resends_are_used_up(sms: SmsWorld) -> None:
+    (id_,) = await sms.accept()
+    await sms.line_says(UNKNOWN)
+    await sms.world.clock.advance(120 * SECOND)
+    await sms.sweep()
+    await sms.line_says(UNKNOWN)
+    await sms.world.clock.advance(24 * HOUR)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+
+
+# ------------------------------------------------------- LINE's event, before, at and after
+
+
+@pytest.mark.parametrize("early", [SECOND, timedelta(0)])
+async def test_an_event_in_time_leaves_no_sms(sms: SmsWorld, early: timedelta) -> None:
+    id_ = await handed_to_line(sms, validity=10 * MINUTE)
+    await sms.world.clock.advance(10 * MINUTE - early)
+    await sms.event(id_)
+    await sms.sweep()
+    await sms.send()
+    assert not sms.provider.seen
+    assert await ended(sms, id_) == (5, 0)
+    assert await sms.world.rows("SELECT 1 FROM sms_end") == []
+
+
+async def test_an_event_stops_an_sms_that_was_not_handed_over(sms: SmsWorld) -> None:
+    id_ = await handed_to_line(sms, validity=10 * MINUTE)
+    await sms.world.clock.advance(10 * MINUTE)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    await sms.event(id_)
+    assert await sms.send() == 0
+    assert not sms.provider.seen
+    assert await ended(sms, id_) == (5, 0)
+    assert await sms.world.rows("SELECT 1 FROM sms_end") == []
+
+
+async def test_an_event_after_the_hand_over_is_the_first_success(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.event(id_)
+    assert await ended(sms, id_) == (5, 0)
+    await sms.provider.receipt("1-1")
+    assert len(await sms.world.rows("SELECT 1 FROM final")) == 1
+    assert await sms.world.rows("SELECT 1 FROM sms_end") == []
+
+
+async def test_an_event_after_the_end_is_kept_and_reported_never_again(sms: SmsWorld) -> None:
+    endpoint = await sms.world.new_endpoint("https://example.com/reports")
+    id_ = await failed_over(sms, endpoint_id=endpoint)
+    await sms.send()
+    await sms.provider.receipt("1-1", 9, 32)
+    await sms.event(id_)
+    assert await ended(sms, id_) == (9, 32)
+    assert len(await sms.world.rows("SELECT 1 FROM late_event")) == 1
+    assert len(await sms.world.rows("SELECT 1 FROM push")) == 1
+
+
+async def test_event_and_failover_at_once_end_in_one_of_the_two(sms: SmsWorld) -> None:
+    ids = await sms.accept(20, validity=MINUTE)
+    await sms.line_says(ACCEPTED)
+    await sms.world.clock.advance(MINUTE)
+    await asyncio.gather(sms.line_sweeper.run_once(), *(sms.event(id_) for id_ in ids))
+    legs, ends = await sms.legs(), await sms.world.ends()
+    assert set(legs) | set(ends) == set(ids)
+    assert not set(legs) & set(ends)
+    assert legs == {}  # an event that finds the leg still due stops it
+    assert set(ends.values()) == {(5, 0)}
+
+
+async def test_event_and_claim_at_once_never_leave_both_or_neither(sms: SmsWorld) -> None:
+    ids = await sms.accept(20)
+    await sms.line_says(REFUSED)
+    await sms.routes.run_once()
+    await asyncio.gather(sms.dispatcher.run_once(), *(sms.event(id_) for id_ in ids))
+    await sms.rest()
+    assert set(await sms.world.ends()) == set(ids)
+
+
+# ------------------------------------------------------------------------ the SMS leg itself
+
+
+async def test_an_sms_validity_of_its_own_ends_it_before_the_hand_over(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms, sms_validity=MINUTE)
+    sms.provider.up = False
+    await sms.world.clock.advance(MINUTE - SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    await sms.world.clock.advance(SECOND)
+    await sms.sweep()
+    assert await ended(sms, id_) == (15, 4100)
+
+
+async def test_no_receipt_within_validity_is_29(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.world.clock.advance(HOUR + MINUTE - SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "sent"}
+    await sms.world.clock.advance(SECOND)
+    await sms.sweep()
+    assert await ended(sms, id_) == (29, 4101)
+
+
+async def test_a_provider_down_for_an_hour_gets_the_sms_when_it_is_back(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms, sms_validity=2 * HOUR)
+    sms.provider.up = False
+    for _ in range(60):
+        assert await sms.send() == 0
+        await sms.sweep()
+        await sms.world.clock.advance(MINUTE)
+    sms.provider.up = True
+    assert await sms.send() == 1
+    assert sms.provider.seen[0].validity == HOUR
+    await sms.provider.receipt("1-1")
+    assert await ended(sms, id_) == (5, 0)
+
+
+async def test_a_refusal_of_the_provider_is_the_end(sms: SmsWorld) -> None:
+    sms.provider.answers = [BAD_NUMBER]
+    id_ = await failed_over(sms)
+    await sms.send()
+    assert await ended(sms, id_) == (52, 351)
+
+
+@pytest.mark.parametrize("outcome", [UNSENT, SLOWED])
+async def test_what_surely_did_not_go_is_tried_again_after_a_pause(
+    sms: SmsWorld, outcome: Outcome
+) -> None:
+    sms.provider.answers = [outcome, ACCEPTED]
+    id_ = await failed_over(sms)
+    await sms.send()
+    assert await sms.send() == 0
+    await sms.world.clock.advance(2 * SECOND)
+    assert await sms.send() == 1
+    await sms.provider.receipt("2-1")
+    assert await ended(sms, id_) == (5, 0)
+
+
+async def test_an_unanswered_submit_goes_once_more_and_then_ends(sms: SmsWorld) -> None:
+    sms.provider.answers = [UNKNOWN]
+    id_ = await failed_over(sms)
+    assert await sms.send() == 1
+    assert await sms.send() == 1
+    assert await ended(sms, id_) == (29, 502)
+    assert [each.message_id for each in sms.provider.seen] == [id_, id_]
+
+
+async def test_resends_switched_off_end_an_unanswered_submit(world: World) -> None:
+    async with sms_world(world, resends=0) as sms:
+        sms.provider.answers = [UNKNOWN]
+        id_ = await failed_over(sms)
+        await sms.send()
+        assert await ended(sms, id_) == (29, 502)
+        assert len(sms.provider.seen) == 1
+
+
+async def test_a_crash_between_submit_and_answer_is_an_unanswered_submit(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    async with sms.world.pool.acquire() as conn:  # a claim whose worker dies
+        await conn.execute(
+            "UPDATE sms_leg SET step = 'sending', attempt = 2, due_at = $1",
+            sms.world.now + 15 * SECOND,
+        )
+    await sms.world.clock.advance(15 * SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    assert await sms.send() == 1
+    await sms.provider.receipt("1-1")
+    assert await ended(sms, id_) == (5, 0)
+
+
+async def test_a_provider_that_tells_no_more_ends_with_the_hand_over(sms: SmsWorld) -> None:
+    sms.provider.final = True
+    id_ = await failed_over(sms)
+    await sms.send()
+    assert await ended(sms, id_) == (2, 0)
+
+
+# ------------------------------------------------------------------------------- receipts
+
+
+async def test_every_part_must_be_delivered(sms: SmsWorld) -> None:
+    sms.provider.parts = 3
+    id_ = await failed_over(sms)
+    await sms.send()
+    for part in (3, 1):
+        await sms.provider.receipt(f"1-{part}")
+        assert await sms.legs() == {id_: "sent"}
+    await sms.provider.receipt("1-2", 3)  # still on its way
+    assert await sms.legs() == {id_: "sent"}
+    await sms.provider.receipt("1-2")
+    assert await ended(sms, id_) == (5, 0)
+    (told,) = await sms.world.rows("SELECT * FROM sms_end")
+    assert told["parts"] == 3
+
+
+async def test_one_part_that_failed_ends_it(sms: SmsWorld) -> None:
+    sms.provider.parts = 2
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.provider.receipt("1-1", 9, 32)
+    assert await ended(sms, id_) == (9, 32)
+
+
+async def test_a_receipt_that_comes_twice_counts_once(sms: SmsWorld) -> None:
+    sms.provider.parts = 2
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.provider.receipt("1-1")
+    await sms.provider.receipt("1-1")
+    assert await sms.legs() == {id_: "sent"}
+    await sms.provider.receipt("1-2")
+    await sms.provider.receipt("1-2")
+    assert await ended(sms, id_) == (5, 0)
+    assert len(await sms.world.rows("SELECT 1 FROM final")) == 1
+
+
+async def test_a_receipt_before_the_answer_counts(sms: SmsWorld) -> None:
+    async def early(submission: Submission) -> None:
+        assert await sms.provider.receipt("1-1", to=submission.destination)
+
+    sms.provider.before = early
+    id_ = await failed_over(sms)
+    await sms.send()
+    assert await ended(sms, id_) == (5, 0)
+    assert await sms.world.rows("SELECT 1 FROM sms_early") == []
+
+
+async def test_a_receipt_that_crossed_its_answer_is_joined_by_the_sweeper(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.world.pool.execute("UPDATE sms_part SET key = 'hidden'")
+    await sms.provider.receipt("1-1")
+    assert len(await sms.world.rows("SELECT 1 FROM sms_early")) == 1
+    await sms.world.pool.execute("UPDATE sms_part SET key = '1-1'")
+    await sms.sweep()
+    assert await ended(sms, id_) == (5, 0)
+
+
+async def test_a_receipt_for_another_number_is_not_ours(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.provider.receipt("1-1", to="819099999999")
+    assert await sms.legs() == {id_: "sent"}
+    await sms.world.clock.advance(11 * MINUTE)
+    await sms.sweep()
+    assert await sms.world.rows("SELECT 1 FROM sms_early") == []
+
+
+async def test_a_receipt_by_our_reference_counts_for_its_own_route_only(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    other = await new_route(sms.world, "other", account=await sms.world.new_account("thief"))
+    take = sms.receipts.taker(other)
+    from linegate.domain.transport import Receipt
+
+    stolen = Receipt(("x",), "", 9, 32, reference=f"{id_:016x}")
+    assert await take([stolen])
+    assert await sms.legs() == {id_: "sent"}
+    await sms.provider.receipt(
+        "x", reference=f"{id_:016x}", price=Price(0.05, "EUR"), mcc_mnc="44010", parts=2
+    )
+    assert await ended(sms, id_) == (5, 0)
+    (told,) = await sms.world.rows("SELECT * FROM sms_end")
+    assert (float(told["price"]), told["currency"], told["mcc_mnc"], told["parts"]) == (
+        0.05,
+        "EUR",
+        "44010",
+        2,
+    )
+
+
+# --------------------------------------------------------------------------------- windows
+
+
+async def test_a_closed_window_holds_the_sms_and_its_validity(sms: SmsWorld) -> None:
+    # 15 January 2026 is a Thursday; the world stands at 09:00.
+    window = Window((1, 2, 3, 4, 5, 6, 7), 9 * 60, 10 * 60)
+    id_ = await failed_over_in_window(sms, window)
+    await sms.world.clock.advance(HOUR)  # closed from 10:00 on
+    await sms.sweep()
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert leg["id"] == id_
+    opens = sms.world.now + 23 * HOUR
+    assert (leg["due_at"], leg["deadline_at"]) == (opens, opens + HOUR)
+    assert await sms.send() == 0
+    await sms.world.clock.advance(23 * HOUR)
+    assert await sms.send() == 1
+
+
+async def failed_over_in_window(sms: SmsWorld, window: Window) -> int:
+    (id_,) = await sms.accept(validity=HOUR)
+    await sms.world.pool.execute(
+        "UPDATE message_object SET delivery_window = $1",
+        f'{{"days":{list(window.days)},"opens":{window.opens},"closes":{window.closes},'
+        '"zone":"UTC"}',
+    )
+    await sms.line_says(ACCEPTED)
+    return id_
+
+
+async def test_a_window_that_closes_before_the_attempt_makes_it_wait(sms: SmsWorld) -> None:
+    window = Window((1, 2, 3, 4, 5, 6, 7), 8 * 60, 9 * 60 + 30)
+    (id_,) = await sms.accept(sms_validity=48 * HOUR)
+    await sms.world.pool.execute(
+        "UPDATE message_object SET delivery_window = $1",
+        f'{{"days":{list(window.days)},"opens":480,"closes":570,"zone":"UTC"}}',
+    )
+    await sms.line_says(REFUSED)
+    await sms.world.clock.advance(HOUR)
+    assert await sms.send() == 1  # claimed, and put back
+    assert not sms.provider.seen
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert (leg["id"], leg["due_at"]) == (id_, sms.world.now + 22 * HOUR)
+
+
+# ---------------------------------------------------------------------------------- routes
+
+
+async def test_the_second_route_takes_over_when_the_first_is_down(sms: SmsWorld) -> None:
+    second = await new_route(sms.world, "second", priority=5)
+    id_ = await failed_over(sms)
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert leg["route_id"] == sms.route
+    await sms.world.pool.execute(
+        "UPDATE sms_route SET is_up = false, down_since = $1, enabled = id <> $2 WHERE id = $2",
+        sms.world.now - 11 * SECOND,
+        sms.route,
+    )
+    await sms.routes.run_once()
+    (leg,) = await sms.world.rows("SELECT * FROM sms_leg")
+    assert (leg["id"], leg["route_id"]) == (id_, second)
+
+
+async def test_a_longer_prefix_goes_before_priority_and_a_sender_must_fit(sms: SmsWorld) -> None:
+    world = sms.world
+    thai = await new_route(world, "thai", prefixes=("66", "6681"), priority=9)
+    await new_route(world, "bank", senders=("Bank",), priority=0)
+
+    async def best(number: str, sender: str | None) -> int | None:
+        row = await world.pool.fetchval(
+            "SELECT best_sms_route($1, $2, $3)", world.account, number, sender
+        )
+        return row if row is None else int(row)
+
+    assert await best("66810000001", "Shop") == thai
+    assert await best("819010000001", "Shop") == sms.route
+    assert await best("819010000001", None) is None  # no sender, no default one
+    default = await new_route(world, "default", default_sender="Us", priority=9)
+    assert await best("819010000001", None) == default
+
+
+async def test_one_process_holds_a_route_until_its_lease_ends(sms: SmsWorld) -> None:
+    from linegate.postgres.sms_routes import hold_routes
+
+    await sms.routes.run_once()
+    async with sms.world.pool.acquire() as conn:
+        until = sms.world.now + HOUR
+        assert await hold_routes(conn, 2, leased_until=until, now=sms.world.now) == []
+        later = sms.world.now + 16 * SECOND
+        assert len(await hold_routes(conn, 2, leased_until=until, now=later)) == 1
+
+
+# ------------------------------------------------------------------- deaf and broken senders
+
+
+async def test_a_deaf_sender_holds_failover_by_silence_until_it_hears(sms: SmsWorld) -> None:
+    await sms.world.pool.execute(
+        "INSERT INTO sender_ear VALUES ($1, 200, $2, $2)", sms.world.sender, sms.world.now
+    )
+    id_ = await handed_to_line(sms, validity=10 * MINUTE)
+    refused = await failed_over(sms)  # a refusal fails over all the same
+    await sms.world.clock.advance(10 * MINUTE)
+    await sms.sweep()
+    assert await sms.legs() == {refused: "due"}
+    (other,) = await sms.world.accept()
+    await sms.event(other)  # it hears again
+    await sms.world.clock.advance(MINUTE)
+    await sms.sweep()
+    assert await sms.legs() == {refused: "due", id_: "due"}
+
+
+async def test_a_sender_refused_for_five_minutes_fails_over_what_has_an_sms(sms: SmsWorld) -> None:
+    (id_,) = await sms.accept()
+    (without,) = await sms.world.accept()
+    await sms.world.pool.execute(
+        "UPDATE sender SET hold = 'unauthorised', held_at = $1", sms.world.now
+    )
+    await sms.world.clock.advance(5 * MINUTE - SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {}
+    await sms.world.clock.advance(SECOND)
+    await sms.sweep()
+    assert await sms.legs() == {id_: "due"}
+    assert await sms.world.step(without) == "due_alone"
+
+
+# --------------------------------------------------------------------- intermediate reports
+
+
+async def test_every_legs_end_and_every_hand_over_is_told_to_who_asked(sms: SmsWorld) -> None:
+    endpoint = await sms.world.new_endpoint("https://example.com/reports")
+    id_ = await failed_over(sms, endpoint_id=endpoint, intermediate=True)
+    await sms.send()
+    await sms.provider.receipt("1-1")
+    told = await sms.world.rows("SELECT * FROM push WHERE message_id = $1 ORDER BY number", id_)
+    assert [(row["number"], row["status"], row["sender"]) for row in told] == [
+        (0, None, None),  # the final one
+        (3, 9, None),  # LINE's leg ended
+        (4, 7, "Shop"),  # the SMS was handed over
+    ]

@@ -21,9 +21,13 @@ ORDER BY bulk.id DESC;
 
 -- name: count_steps :many
 -- What of these objects is unfinished, by step; in at most so many rows in the range of the bulk's ids.
-SELECT row.step::text AS step, row.mine, count(*) AS messages
-FROM (SELECT step, object_id = ANY(:object_ids::bigint[]) AS mine
-      FROM queue WHERE id > :bulk_id AND id <= :last_id LIMIT :limit) AS row
+-- What is in its SMS leg counts as what it is there.
+SELECT row.step, row.mine, count(*) AS messages
+FROM ((SELECT step::text AS step, object_id = ANY(:object_ids::bigint[]) AS mine
+       FROM queue WHERE id > :bulk_id AND id <= :last_id LIMIT :limit)
+      UNION ALL
+      (SELECT CASE step WHEN 'due' THEN 'due_bulk' ELSE step::text END, object_id = ANY(:object_ids::bigint[])
+       FROM sms_leg WHERE id > :bulk_id AND id <= :last_id LIMIT :limit)) AS row
 GROUP BY row.step, row.mine;
 
 -- name: objects_between :many
@@ -77,7 +81,10 @@ FOR UPDATE;
 SELECT EXISTS (SELECT 1 FROM track WHERE track.bulk_id = :bulk_id AND track.remaining > 0)
     OR EXISTS (SELECT 1 FROM queue
                WHERE queue.id > :bulk_id AND queue.id <= :last_id
-                 AND queue.object_id IN (SELECT object_id FROM track WHERE track.bulk_id = :bulk_id));
+                 AND queue.object_id IN (SELECT object_id FROM track WHERE track.bulk_id = :bulk_id))
+    OR EXISTS (SELECT 1 FROM sms_leg
+               WHERE sms_leg.id > :bulk_id AND sms_leg.id <= :last_id
+                 AND sms_leg.object_id IN (SELECT object_id FROM track WHERE track.bulk_id = :bulk_id));
 
 -- name: say_status :exec
 -- The word; the shaper does the rest. What is parked stays parked since the first pause.

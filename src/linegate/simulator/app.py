@@ -183,7 +183,7 @@ def _config(app: Simulator, host: str, port: int) -> uvicorn.Config:
         app,
         host=host,
         port=port,
-        log_level="warning",
+        log_config=None,  # logging belongs to the program that runs us
         access_log=False,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,

@@ -44,6 +44,7 @@ from linegate.dispatch.keeper import LeaseKeeper
 from linegate.dispatch.receipts import Receipts
 from linegate.dispatch.reconciler import Reconciler
 from linegate.dispatch.senders import Senders
+from linegate.dispatch.suspender import Suspender
 from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
 from linegate.domain.ids import IdMaker
@@ -254,6 +255,7 @@ async def _add_dispatch(
     supervisor.add(LeaseKeeper(dispatcher, every=settings.lease_for / 3))
     supervisor.add(senders)
     supervisor.add(Sweeper(store.pool, clock, patience, metrics))
+    supervisor.add(Suspender(store.pool, clock))
     supervisor.add(Reconciler(store.pool, clock, senders, line))
     supervisor.add(Ears(store.pool, clock, metrics, senders.handed_over))
     supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))

@@ -97,7 +97,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON account FOR EACH ROW
-    EXECUTE FUNCTION record_change('name', '', 'webhook_secret');
+    EXECUTE FUNCTION record_change('name', 'parked_since,resumed_at', 'webhook_secret');
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON api_key FOR EACH ROW
     EXECUTE FUNCTION record_change('id,name', '', 'digest,hint');
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON api_user FOR EACH ROW
@@ -182,3 +182,13 @@ CREATE TABLE line_count (
     asked_at   timestamptz,                -- the last time LINE was asked
     PRIMARY KEY (sender_id, templated, day)
 ) WITH (fillfactor = 50);
+
+-- ----------------------------------------------------------------------------------- suspension
+
+-- A suspended account sends nothing and loses nothing: what is due is parked (`held`), and when the
+-- account goes on, it gets back the validity that the suspension took. parked_since: what is parked
+-- was parked from then on; resumed_at: the end of the suspension, while things are still parked.
+ALTER TABLE account
+    ADD COLUMN parked_since timestamptz,
+    ADD COLUMN resumed_at   timestamptz;
+CREATE INDEX queue_parked ON queue (account_id, id) WHERE step = 'held';

@@ -1,13 +1,14 @@
 """A running API on a test's database, over real HTTP, and what it takes to call it."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
 
 from linegate.cli.accounts import create_account
 from linegate.cli.senders import create_sender
@@ -38,9 +39,16 @@ class Answer:
 class Gateway:
     """One running API and a client of it."""
 
-    def __init__(self, url: str, store: Store, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        url: str,
+        store: Store,
+        session: aiohttp.ClientSession,
+        routes: Sequence[BaseRoute] = (),
+    ) -> None:
         self.url = url
         self.store = store
+        self.routes = routes
         self._session = session
 
     async def call(
@@ -82,7 +90,7 @@ async def running_api(dsn: str, clock: Clock, **environment: str) -> AsyncIterat
         app = await build_api(stack, store, settings, clock, Metrics(registry), lambda: registry)
         url = await stack.enter_async_context(served(app, "127.0.0.1", 0))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Gateway(url, store, session)
+        yield Gateway(url, store, session, app.routes)
 
 
 def settings_for(dsn: str, **environment: str) -> Settings:

@@ -105,8 +105,8 @@ async def test_what_its_client_has_paused_stays_paused(world: World) -> None:
     async with world.pool.acquire() as conn:
         await conn.execute(
             "INSERT INTO bulk_run"
-            " (bulk_id, account_id, last_id, status, send_at, free_at, changed_at)"
-            " SELECT id, account_id, last_id, 'paused', $1, $1, $1 FROM bulk",
+            " (bulk_id, account_id, last_id, messages, status, send_at, free_at, changed_at)"
+            " SELECT id, account_id, last_id, 2, 'paused', $1, $1, $1 FROM bulk",
             world.now,
         )
         await conn.execute("UPDATE queue SET step = 'held'")

@@ -21,19 +21,35 @@ ORDER BY id;
 UPDATE account SET parked_since = COALESCE(parked_since, suspended_at) WHERE id = :account_id;
 
 -- name: park_due :exec
--- Park a chunk of what is due.
+-- Park a chunk of what is due, or wants a turn.
+WITH due AS (
+    SELECT waiting.id
+    FROM sender
+    CROSS JOIN LATERAL (
+        SELECT queue.id FROM queue
+        WHERE queue.sender_id = sender.id AND step IN ('due_alone', 'due_paced', 'due_bulk')
+          AND queue.account_id = :account_id
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS waiting
+    WHERE sender.account_id = :account_id
+    LIMIT :limit
+),
+turns AS (
+    SELECT waiting.id
+    FROM bulk_run
+    JOIN message_object AS object ON object.bulk_id = bulk_run.bulk_id AND object.id > bulk_run.bulk_id
+     AND object.id <= bulk_run.last_id
+    CROSS JOIN LATERAL (
+        SELECT queue.id FROM queue WHERE queue.object_id = object.id AND step = 'turn'
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS waiting
+    WHERE bulk_run.account_id = :account_id AND bulk_run.pace_amount IS NOT NULL
+    LIMIT :limit
+)
 UPDATE queue SET step = 'held'
-WHERE id IN (SELECT queue.id
-             FROM sender
-             CROSS JOIN LATERAL (
-                 SELECT queue.id FROM queue
-                 WHERE queue.sender_id = sender.id AND step IN ('due_alone', 'due_paced', 'due_bulk')
-                   AND queue.account_id = :account_id
-                 LIMIT :limit
-                 FOR UPDATE SKIP LOCKED
-             ) AS queue
-             WHERE sender.account_id = :account_id
-             LIMIT :limit);
+WHERE id = ANY (ARRAY(SELECT id FROM due UNION ALL SELECT id FROM turns ORDER BY id));
 
 -- name: unpark :exec
 -- Let a chunk go on, with the validity it had; what its client or LINE's refusals hold stays so.

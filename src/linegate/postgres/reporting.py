@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+_MANY_OBJECTS = 2000
+_MANY_MESSAGES = 20_000
+
+
 class Endpoint(NamedTuple):
     """Where reports go and how: what is sealed stays sealed until it is used.
 
@@ -301,21 +305,30 @@ async def find_bulks(
     conn: Connection,
     account_id: int,
     *,
-    campaigns: Sequence[str] = (),
-    entity_ids: Sequence[str] = (),
-    application_ids: Sequence[str] = (),
-    limit: int,
-) -> list[int]:
-    """Bulks by the one filter that is given, of at most `limit` message objects."""
+    campaigns: Sequence[str] | None = None,
+    entity_id: str | None = None,
+    application_id: str | None = None,
+) -> list[int] | None:
+    """The bulks of a campaign, else of an entity, else of an application.
+
+    None where none of them is given, or where they have too much to look through: then the
+    account's own order is the shorter way.
+    """
+    if campaigns is None and entity_id is None and application_id is None:
+        return None
+    by_entity = campaigns is None and entity_id is not None
+    by_application = campaigns is None and not by_entity
     rows = await bundled().find_bulks.many(
         conn,
         account_id=account_id,
-        campaigns=campaigns,
-        entity_ids=entity_ids,
-        application_ids=application_ids,
-        limit=limit,
+        campaigns=campaigns or (),
+        entity_ids=[entity_id] if by_entity else (),
+        application_ids=[application_id] if by_application else (),
+        limit=_MANY_OBJECTS,
     )
-    return [row["bulk_id"] for row in rows]
+    if len(rows) >= _MANY_OBJECTS or sum(row["messages"] for row in rows) > _MANY_MESSAGES:
+        return None
+    return [row["id"] for row in rows]
 
 
 async def load_finished(conn: Connection, ids: Sequence[int]) -> list[FinishedMessage]:

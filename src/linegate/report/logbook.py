@@ -33,7 +33,6 @@ from linegate.postgres.reporting import find_bulks
 __all__ = ["REACH", "Asked", "Logbook", "Page"]
 
 REACH = timedelta(hours=48)
-_MANY = 2000  # bulks: from here on the account's newest are looked through
 _LAST_ID = (1 << 63) - 1
 
 
@@ -114,7 +113,13 @@ class Logbook:
         if asked.destination is not None:
             return await log_messages(conn, wanted, destination=asked.destination, bulk_ids=bulks)
         if bulks is None:
-            bulks = await _few_bulks(conn, account_id, asked)
+            bulks = await find_bulks(
+                conn,
+                account_id,
+                campaigns=asked.campaigns,
+                entity_id=asked.entity_id,
+                application_id=asked.application_id,
+            )
         if bulks is None:
             return await log_account(conn, wanted)
         return await log_bulks(conn, wanted, bulks)
@@ -140,20 +145,6 @@ class Logbook:
             asked.application_id,
             asked.campaigns,
         )
-
-
-async def _few_bulks(conn: Connection, account_id: int, asked: Asked) -> list[int] | None:
-    """The bulks of a campaign, entity or application, if they are few enough to look at."""
-    if asked.campaigns is not None:
-        found = await find_bulks(conn, account_id, campaigns=asked.campaigns, limit=_MANY)
-    elif asked.entity_id is not None:
-        found = await find_bulks(conn, account_id, entity_ids=[asked.entity_id], limit=_MANY)
-    elif asked.application_id is not None:
-        named = [asked.application_id]
-        found = await find_bulks(conn, account_id, application_ids=named, limit=_MANY)
-    else:
-        return None
-    return found if len(found) < _MANY else None
 
 
 async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:

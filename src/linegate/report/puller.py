@@ -20,7 +20,6 @@ from linegate.postgres.reporting import (
 __all__ = ["Puller"]
 
 _REACH = timedelta(hours=48)
-_MANY = 2000  # bulks: from here on the account's oldest reports are looked through
 _NOBODY = -1  # an id that no message has: the filter matches nothing
 
 
@@ -77,23 +76,16 @@ async def _take(
     """Take by the way in that touches the fewest rows; gives the messages."""
     if asked.message_id is not None:
         return await pull_message(conn, account_id, asked, since=since)
-    bulks = await _bulks(conn, account_id, asked)
+    if asked.bulk_id is not None:
+        bulks: list[int] | None = [asked.bulk_id]
+    else:
+        bulks = await find_bulks(
+            conn,
+            account_id,
+            campaigns=None if asked.campaign is None else [asked.campaign],
+            entity_id=asked.entity_id,
+            application_id=asked.application_id,
+        )
     if bulks is None:
         return await pull_oldest(conn, account_id, asked, limit=limit, since=since)
     return await pull_bulks(conn, account_id, asked, bulks, limit=limit, since=since)
-
-
-async def _bulks(conn: Connection, account_id: int, asked: PullFilter) -> list[int] | None:
-    """The bulks a filter leads to; None where it names none, or too many to look at."""
-    if asked.bulk_id is not None:
-        return [asked.bulk_id]
-    if asked.campaign is not None:
-        found = await find_bulks(conn, account_id, campaigns=[asked.campaign], limit=_MANY)
-    elif asked.entity_id is not None:
-        found = await find_bulks(conn, account_id, entity_ids=[asked.entity_id], limit=_MANY)
-    elif asked.application_id is not None:
-        named = [asked.application_id]
-        found = await find_bulks(conn, account_id, application_ids=named, limit=_MANY)
-    else:
-        return None
-    return found if len(found) < _MANY else None

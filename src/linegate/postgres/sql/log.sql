@@ -23,11 +23,13 @@ ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
 -- name: log_bulks :many
--- The newest ended messages of some bulks: their messages are a range of ids.
+-- The newest ended messages of some bulks: their messages are a range of ids. OFFSET keeps the other
+-- conditions out of the range scan, where the planner might prefer an index that they fit.
 SELECT final.message_id AS id, final.sent_at AS at
 FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
 JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
-JOIN final ON final.message_id > bulk.id AND final.message_id <= bulk.last_id
+CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
+                    OFFSET 0) AS final
 JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
 WHERE final.status = ANY(:statuses::smallint[])
   AND final.sent_at >= :since AND final.sent_at <= :until

@@ -170,18 +170,20 @@ UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.messa
 RETURNING final.message_id AS id;
 
 -- name: find_bulks :many
--- The bulks that a filter leads to. The caller fills one of the arrays, so that each arm is its own
--- index or nothing, whatever the statistics say.
-SELECT DISTINCT bulk_id FROM (
-    (SELECT bulk_id FROM message_object
-     WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
-    UNION ALL
-    (SELECT bulk_id FROM message_object
-     WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
-    UNION ALL
-    (SELECT bulk_id FROM message_object
-     WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
-) AS found;
+-- The bulks that a filter leads to, with their sizes. The caller fills one of the arrays, so that each arm
+-- is its own index or nothing, whatever the statistics say.
+SELECT bulk.id, bulk.messages
+FROM (SELECT DISTINCT bulk_id FROM (
+          (SELECT bulk_id FROM message_object
+           WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
+          UNION ALL
+          (SELECT bulk_id FROM message_object
+           WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
+          UNION ALL
+          (SELECT bulk_id FROM message_object
+           WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
+      ) AS named) AS found
+JOIN bulk ON bulk.id = found.bulk_id;
 
 -- name: pull_bulks :many
 -- The same for what has ended of some bulks: their messages are a range of ids.
@@ -189,7 +191,9 @@ WITH oldest AS (
     SELECT final.message_id
     FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
     JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
-    JOIN final ON final.message_id > bulk.id AND final.message_id <= bulk.last_id
+    CROSS JOIN LATERAL (SELECT message_id FROM final
+                        WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id OFFSET 0) AS ended
+    JOIN final ON final.message_id = ended.message_id
     JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
     WHERE NOT final.pulled AND final.done_at > :since
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)

@@ -25,6 +25,7 @@ from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
 from linegate.api.pressure import Backlogs, Pressure
+from linegate.api.preview import Preview
 from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
 from linegate.api.quotas import Quotas
@@ -35,6 +36,7 @@ from linegate.api.sessions import Sessions
 from linegate.api.statistics import Statistics
 from linegate.api.subscriptions import Subscriptions
 from linegate.api.templates import Templates
+from linegate.api.validate import Validate
 from linegate.clock import Clock
 from linegate.config import Settings
 from linegate.credentials import token_sources
@@ -168,6 +170,8 @@ async def build_api(
         security=SecuritySettings(notifying),
         certificates=ClientCertificates(notifying, client),
         templates=Templates(directory, store.pool, clock, body_limit=settings.body_limit),
+        validate=Validate(directory, store.pool, clock, intake),
+        preview=Preview(directory, clock, intake),
     )
     return create_app(routes)
 

@@ -19,6 +19,7 @@ from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
+from linegate.api.preview import Preview
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
@@ -30,6 +31,7 @@ from linegate.api.sms_callbacks import SmsWebhook
 from linegate.api.statistics import Statistics
 from linegate.api.subscriptions import Subscriptions
 from linegate.api.templates import Templates
+from linegate.api.validate import Validate
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
 from linegate.postgres.pool import AWAY
@@ -58,6 +60,8 @@ class Routes:
     security: SecuritySettings
     certificates: ClientCertificates
     templates: Templates
+    validate: Validate
+    preview: Preview
     bulks: Bulks
 
 
@@ -82,6 +86,8 @@ def create_app(routes: Routes) -> Front:
             ),
             _route("/line/1/statistics", GET=routes.statistics.__call__),
             _route("/line/1/logs", GET=routes.logs.list),
+            _route("/line/1/messages/validate", POST=routes.validate.__call__),
+            _route("/line/1/messages/preview", POST=routes.preview.__call__),
             _route("/line/1/messages/{message_id}", GET=routes.logs.show),
             *_templates("/line/1/templates", routes.templates),
             _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),

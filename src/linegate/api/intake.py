@@ -22,9 +22,10 @@ from linegate.domain.bulk import Bulk
 from linegate.domain.caller import Caller
 from linegate.domain.violation import Violation
 
-__all__ = ["Intake", "Read"]
+__all__ = ["LARGE", "Intake", "Read"]
 
-_LARGE = 256 * 1024  # bytes: from here on reading is no longer done between two other requests
+LARGE = 256 * 1024
+"""Bytes: from here on a body is no longer read between two other requests."""
 
 
 class Read(NamedTuple):
@@ -53,7 +54,7 @@ class Intake:
         """What a body asks for. is_trial: nothing is written for it, not even an endpoint."""
         policy = await self._directory.policy(caller.account_id, now)
         look = partial(examine, body, now, needs_sender=not policy.has_default_sender)
-        asked = await run_in_threadpool(look) if len(body) > _LARGE else look()
+        asked = await run_in_threadpool(look) if len(body) > LARGE else look()
         if isinstance(asked, Broken):
             return await self._with_more(asked, caller, now)
         if crowd := self._crowd(asked):

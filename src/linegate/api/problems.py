@@ -108,20 +108,24 @@ def problem(
     accept: str | None = None,
     violations: Iterable[Violation] = (),
     *,
+    skippable: Iterable[Violation] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer for a status from 400 on.
 
     accept:     the request's `Accept` header, or None if it sent none.
     violations: what the client must change, in order.
+    skippable:  what it need not change; None: the answer does not tell of that.
     headers:    such as `Retry-After`, `Allow` or `WWW-Authenticate`.
     """
     known = _PROBLEMS.get(status) or _unlisted(status)
-    listed = list(violations)
+    lists = {"violations": list(violations)}
+    if skippable is not None:
+        lists["skippableViolations"] = list(skippable)
     if accepts_xml(accept):
-        body, media_type = _as_xml(known, listed), "application/xml"
+        body, media_type = _as_xml(known, lists), "application/xml"
     else:
-        body, media_type = _as_json(known, listed), "application/json"
+        body, media_type = _as_json(known, lists), "application/json"
     sent = {"Vary": "Accept", **(headers or {})}
     return Response(body, status, headers=sent, media_type=media_type)
 
@@ -186,25 +190,21 @@ def _quality(media_type: str, ranges: dict[str, float]) -> float:
     return 0.0
 
 
-def _as_json(known: _Problem, violations: list[Violation]) -> bytes:
+def _as_json(known: _Problem, lists: Mapping[str, list[Violation]]) -> bytes:
     return msgspec.json.encode(
         {
             "errorCode": known.code,
             "description": known.description,
             "action": known.action,
-            "violations": violations,
+            **lists,
             "resources": [{"name": name, "url": url} for name, url in known.resources],
         }
     )
 
 
-def _as_xml(known: _Problem, violations: list[Violation]) -> bytes:
+def _as_xml(known: _Problem, lists: Mapping[str, list[Violation]]) -> bytes:
     """The published XML form; children of `violations` follow those of `resources`."""
-    told = "".join(
-        f"<violation><property>{xml_text(each.property)}</property>"
-        f"<violation>{xml_text(each.violation)}</violation></violation>"
-        for each in violations
-    )
+    told = "".join(f"<{name}>{_told(listed)}</{name}>" for name, listed in lists.items())
     linked = "".join(
         f"<resource><name>{xml_text(name)}</name><url>{xml_text(url)}</url></resource>"
         for name, url in known.resources
@@ -214,5 +214,13 @@ def _as_xml(known: _Problem, violations: list[Violation]) -> bytes:
         f"<ApiError><errorCode>{known.code}</errorCode>"
         f"<description>{xml_text(known.description)}</description>"
         f"<action>{xml_text(known.action)}</action>"
-        f"<violations>{told}</violations><resources>{linked}</resources></ApiError>"
+        f"{told}<resources>{linked}</resources></ApiError>"
     ).encode()
+
+
+def _told(violations: list[Violation]) -> str:
+    return "".join(
+        f"<violation><property>{xml_text(each.property)}</property>"
+        f"<violation>{xml_text(each.violation)}</violation></violation>"
+        for each in violations
+    )

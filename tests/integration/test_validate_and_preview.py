@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from linegate.cli.keys import create_key
+from linegate.cli.sms_routes import RouteAsked, create_route
 from linegate.domain.phone import line_hash
 from linegate.postgres.identities import KeyRules
 from linegate.postgres.templates import decide_template
@@ -278,6 +279,8 @@ async def test_a_preview_counts_windows_in(gateway: Gateway, clock: FakeClock, k
 async def test_a_preview_counts_the_parts_of_the_sms(
     gateway: Gateway, key: str, text: str, coding: str, count: int, remaining: int
 ) -> None:
+    asked = RouteAsked("smsc", "smpp://u:p@127.0.0.1:1")
+    await create_route(gateway.store, ACCOUNT, asked)
     request = a_request(options={"smsFailover": {"text": text, "sender": "Acme"}})
     sms = (await preview(gateway, key, request))["messages"][0]["smsFailover"]
     assert (sms["coding"], sms["messageCount"], sms["charactersRemaining"]) == (

@@ -11,7 +11,7 @@ __all__ = ["media_type_of", "read_body", "read_bounded"]
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes.
 
-    Raises: Refused 413 for a longer one (before it is read, where its length is announced) and
+    Raises: Refused 413 for a longer one (never kept, and read no further than twice the limit) and
             415 for a media type that is not JSON or a compressed body. No media type at all
             counts as JSON.
     """
@@ -27,13 +27,22 @@ async def read_bounded(request: Request, limit: int) -> bytes:
         reason = "the body must not be compressed"
         raise Refused(415, [Violation("$", reason)], {"Accept-Encoding": "identity"})
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_long(limit)
     body = bytearray()
+    length = 0
+    too_long = announced.isdigit() and int(announced) > limit
     async for part in request.stream():
-        body += part
-        if len(body) > limit:
+        length += len(part)
+        if length > 2 * limit:
             raise _too_long(limit)
+        if not too_long:
+            body += part
+        if length > limit:
+            # What comes is passed over for a while: closing on it would reset the connection, and
+            # the client might never read why.
+            too_long = True
+            body.clear()
+    if too_long:
+        raise _too_long(limit)
     return bytes(body)
 
 

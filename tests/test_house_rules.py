@@ -16,7 +16,8 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MIGRATIONS = sorted((SOURCE / "postgres" / "migrations").glob("*.sql"))
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60  # 40 is the aim; what gives each of many names a line may take more
-LISTS = {"src/linegate/metrics.py"}  # one declaration after the other
+# One declaration, or one part put to the others, after the other.
+LISTS = {"src/linegate/metrics.py", "src/linegate/service.py"}
 
 # What reads the machine's clock or sleeps, and who may: `clock.py`, and shells outside the rules.
 CLOCK = re.compile(r"\b(datetime\.(utc)?now|date\.today|time\.(time|sleep|time_ns))\s*\(")

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Pool
+from linegate.postgres.subscriptions import delete_profile, put_profile_endpoint
 from linegate.report.pusher import Pusher
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
@@ -241,3 +242,51 @@ async def test_a_certificate_is_shown_to_who_wants_to_see_it(
         await push(pool, clock)
     assert len(server.requests) == is_shown
     assert (await scene.waiting() == []) is is_shown
+
+
+async def test_a_token_url_cannot_reach_our_own_network(pool: Pool, clock: FakeClock) -> None:
+    async with serving(answering()) as issuer:
+        scene = await given_account(pool, clock.now())
+        oauth = {
+            "tokenUrl": issuer.url.replace("http://127.0.0.1", "http://[::ffff:127.0.0.1]"),
+            "grantType": "client_credentials",
+        }
+        endpoint = await profile_endpoint(scene, "https://example.com/", security=("OAUTH", oauth))
+        await scene.finished(1, now=clock.now(), endpoint_id=endpoint)
+        port = int(issuer.url.rpartition(":")[2])
+        async with WebhookClient(Guard(ports=frozenset({443, port}))) as client:
+            metrics = Metrics(CollectorRegistry())
+            pusher = Pusher(pool, clock, client, lambda _, __, sealed: sealed.decode(), metrics)
+            await pusher.run_once()
+            await asyncio.gather(*pusher._turns)
+    assert issuer.connections == 0
+    async with pool.acquire() as conn:
+        detail = await conn.fetchval("SELECT detail FROM push_try")
+    assert detail == "no token: the address is not a public one"
+
+
+async def test_what_waits_goes_to_the_new_url_and_nowhere_once_the_profile_is_gone(
+    pool: Pool, clock: FakeClock
+) -> None:
+    async with serving(answering()) as old, serving(answering()) as new:
+        scene = await given_account(pool, clock.now())
+        endpoint = await profile_endpoint(scene, old.url)
+        await scene.finished(1, now=clock.now(), endpoint_id=endpoint)
+        async with pool.acquire() as conn:
+            await put_profile_endpoint(
+                conn,
+                scene.account_id,
+                "profile",
+                url=new.url,
+                content_type="application/json",
+                now=clock.now(),
+            )
+        await push(pool, clock)
+        assert (len(old.requests), len(new.requests)) == (0, 1)
+        await scene.finished(1, now=clock.now(), endpoint_id=endpoint)
+        async with pool.acquire() as conn:
+            await delete_profile(conn, scene.account_id, "profile", now=clock.now())
+        await push(pool, clock)
+        assert (len(old.requests), len(new.requests)) == (0, 1)
+    (row,) = await scene.waiting()
+    assert row["given_up_at"] is not None

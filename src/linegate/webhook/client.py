@@ -141,7 +141,7 @@ class WebhookClient:
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,  # a small body could unpack into a huge one
             trust_env=False,
-            headers={"User-Agent": "linegate"},
+            headers={"User-Agent": "linegate", "Accept-Encoding": "identity"},
         )
 
     async def __aenter__(self) -> Self:

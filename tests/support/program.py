@@ -85,8 +85,10 @@ def home_folder() -> Iterator[Path]:
     """A home that is not made yet, in a folder that the database's user may pass."""
     folder = Path(tempfile.mkdtemp(prefix="linegate-acceptance-"))
     folder.chmod(0o711)
-    yield folder / "home"
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder / "home"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ class UserListed:
 class Token:
     """What a login gave. address: the only caller it serves; None: any."""
 
-    kind: Literal["session", "oauth"]
+    kind: Literal["session", "oauth", "console", "link"]
     address: str | None
     expires_at: datetime
     user: User
@@ -251,7 +251,7 @@ async def insert_token(
     *,
     digest: bytes,
     user_id: int,
-    kind: Literal["session", "oauth"],
+    kind: Literal["session", "oauth", "console", "link"],
     address: str | None,
     expires_at: datetime,
 ) -> None:

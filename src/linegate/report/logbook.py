@@ -69,10 +69,11 @@ class Page:
 class Logbook:
     """Reads the log."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
-        """Read over `pool`."""
+    def __init__(self, pool: Pool, clock: Clock, *, reach: timedelta = REACH) -> None:
+        """Read over `pool`. reach: how far back a search without ids goes."""
         self._pool = pool
         self._clock = clock
+        self._reach = reach
 
     async def page(self, account_id: int, asked: Asked) -> Page:
         """One page of an account's log."""
@@ -136,7 +137,7 @@ class Logbook:
         return LogFilter(
             account_id,
             [each.id for each in STATUSES.values() if group in (None, each.group_name)],
-            max(asked.since or now - REACH, now - REACH),
+            max(asked.since or now - self._reach, now - self._reach),
             asked.until or now + REACH,
             asked.before or (now + REACH, _LAST_ID),
             asked.limit,

@@ -46,7 +46,8 @@ picked AS (
 ),
 paid AS (
     UPDATE sender_pace AS pace
-    SET free_at = GREATEST(pace.free_at, :now) + spent.messages * interval '1 second' / pace.per_second
+    SET free_at = GREATEST(pace.free_at, :now) + spent.messages * interval '1 second' / pace.per_second,
+        granted = pace.granted + spent.messages
     FROM (SELECT sender_id, count(*) AS messages FROM picked GROUP BY sender_id) AS spent
     WHERE pace.sender_id = spent.sender_id
 )

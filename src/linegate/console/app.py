@@ -1,0 +1,176 @@
+"""The console's routes: one table of who may see and do what, and one way in for all of them."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from linegate.clock import Clock
+from linegate.console.doors import Doors, Inside, is_from_here
+from linegate.console.hands import Hands, LoginRefused
+from linegate.console.messages import Messages
+from linegate.console.overview import Overview
+from linegate.console.pages import bare_page, static_file
+from linegate.console.visit import Form, Visit, csrf_of, read_form
+from linegate.domain.keys import LOGS
+from linegate.postgres.pool import AWAY, Pool
+
+__all__ = ["ADMINISTRATORS", "ANYBODY", "OPERATORS", "Console", "Line"]
+
+_log = structlog.get_logger()
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+ANYBODY: frozenset[str] = frozenset()
+"""Whoever is logged in."""
+OPERATORS = frozenset({"(operators)"})
+ADMINISTRATORS = frozenset({"(administrators)"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table: method, path below /console, who may, and what answers."""
+
+    method: str
+    path: str
+    needs: frozenset[str]
+    handler: Handler
+
+
+class Console:
+    """The pages behind /console."""
+
+    def __init__(self, pool: Pool, clock: Clock, hands: Hands) -> None:
+        """Read and write over `pool`; what others do better, through `hands`."""
+        self._clock = clock
+        self._doors = Doors(pool, clock, hands)
+        overview = Overview(pool)
+        messages = Messages(pool, clock)
+        self.table = (
+            Line("GET", "/", LOGS, overview.show),
+            Line("GET", "/live", LOGS, overview.show_live),
+            Line("GET", "/messages", LOGS, messages.list),
+            Line("GET", "/messages/{message_id}", LOGS, messages.show),
+            Line("POST", "/account", OPERATORS, self._choose),
+            Line("POST", "/logout", ANYBODY, self._logout),
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """What the API's application mounts."""
+        routes: list[BaseRoute] = [
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/enter", self._enter, methods=["GET"]),
+            Route("/static/{name}", static_file, methods=["GET"]),
+            *(
+                Route(line.path, self._guarded(line), methods=[line.method], name=line.path)
+                for line in self.table
+            ),
+        ]
+        handlers = {HTTPException: _on_http, **dict.fromkeys(AWAY, _on_away), Exception: _on_crash}
+        app = Starlette(routes=routes, exception_handlers={**handlers})
+        app.router.redirect_slashes = False
+        return [Route("/console", _to_overview, methods=["GET"]), Mount("/console", app=app)]
+
+    def _guarded(self, line: Line) -> Callable[[Request], Awaitable[Response]]:
+        """The handler behind the door: who is it, may they, and did a page of ours send it."""
+
+        async def answer(request: Request) -> Response:
+            now = self._clock.now()
+            inside = await self._doors.who(request, now)
+            if inside is None:
+                return _to_door(request)
+            if not _may(inside, line.needs):
+                words = "Your user does not have the right to see or do this."
+                return _failed(403, "Not allowed", words)
+            visit = Visit(request, inside.viewer, inside.token, now)
+            if line.method != "GET":
+                form = await read_form(request)
+                if form is None or not _is_ours(request, form, inside.token):
+                    return _failed(403, "Not taken", "The page was too old. Go back and reload it.")
+                visit.form = form
+            return await line.handler(visit)
+
+        return answer
+
+    async def _login(self, request: Request) -> Response:
+        if request.method in ("GET", "HEAD"):
+            return bare_page("login.html", refused="")
+        return _let_in(await self._doors.login(request))
+
+    async def _enter(self, request: Request) -> Response:
+        return _let_in(await self._doors.follow_link(request))
+
+    async def _logout(self, visit: Visit) -> Response:
+        return await self._doors.logout(visit.request, visit.token)
+
+    async def _choose(self, visit: Visit) -> Response:
+        return self._doors.choose(visit.request, visit.viewer, visit.form.text("account"))
+
+
+def _may(inside: Inside, needs: frozenset[str]) -> bool:
+    viewer = inside.viewer
+    if needs == OPERATORS:
+        return viewer.is_operator
+    if needs == ADMINISTRATORS:
+        return viewer.is_administrator
+    return not needs or viewer.may(needs)
+
+
+def _is_ours(request: Request, form: Form, token: str) -> bool:
+    given = request.headers.get("x-csrf-token") or form.text("csrf")
+    return is_from_here(request) and hmac.compare_digest(given.encode(), csrf_of(token).encode())
+
+
+def _to_door(request: Request) -> Response:
+    """To the login; a piece of a page gets a status, since it cannot show one."""
+    if request.headers.get("hx-request") or request.method != "GET":
+        return _failed(401, "Logged out", "Please log in again.")
+    return RedirectResponse("/console/login", 303)
+
+
+def _let_in(outcome: Response | LoginRefused) -> Response:
+    if isinstance(outcome, Response):
+        return outcome
+    response = bare_page(
+        "login.html", status=429 if outcome.retry_after else 401, refused=outcome.words
+    )
+    if outcome.retry_after:
+        response.headers["Retry-After"] = str(outcome.retry_after)
+    return response
+
+
+def _failed(status: int, title: str, words: str) -> Response:
+    return bare_page("failed.html", status=status, title=title, words=words)
+
+
+async def _to_overview(request: Request) -> Response:
+    return RedirectResponse("/console/", 307)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _failed(status, f"{status}", "There is no such page, or it is not there any more.")
+
+
+async def _on_away(request: Request, error: Exception) -> Response:
+    _log.warning("database.away", error=type(error).__name__, path=request.url.path)
+    words = "The database does not answer. Messages that were taken are safe. Reload in a moment."
+    return _failed(503, "One moment", words)
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    return _failed(500, "That went wrong", "It is in the log of this process.")
+
+
+def back(path: str, said: str) -> Response:
+    """To a page that says what was done."""
+    return RedirectResponse(f"{path}?said={quote(said)}", 303)
+
+

@@ -1,0 +1,1 @@
+"""A bubble as HTML, as the phone shows it."""

@@ -1,0 +1,177 @@
+"""Messages: found by what is known of them, and one with everything that happened to it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from linegate.clock import Clock
+from linegate.console.pages import page
+from linegate.console.phone import draw_stored
+from linegate.console.visit import Form, Visit
+from linegate.domain.ids import public_id, read_public_id
+from linegate.domain.phone import normalise
+from linegate.domain.wiretime import parse_instant
+from linegate.postgres.console import account_of_message, unfinished_messages
+from linegate.postgres.logs import Logged, Place, load_logged
+from linegate.postgres.pool import Pool
+from linegate.report.logbook import Asked, Logbook
+from linegate.report.timeline import timeline_of
+
+__all__ = ["Messages"]
+
+_PAGE = 50
+_REACH = timedelta(days=30)
+_GROUPS = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
+_FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
+_GOOD = {"ACCEPTED", "REPORT_TAKEN"}
+_BAD = {"REPORT_FAILED", "REPORT_GIVEN_UP"}
+
+
+class Messages:
+    """Shows messages of the accounts that the viewer looks at."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        """Read over `pool`."""
+        self._pool = pool
+        self._logbook = Logbook(pool, clock, reach=_REACH)
+
+    async def list(self, visit: Visit) -> Response:
+        """What matches, newest first."""
+        query = visit.query
+        asked = _asked(query)
+        group = query.text("group").upper()
+        if group == "PENDING" and not (asked.destination or asked.message_ids or asked.bulk_ids):
+            found, after = await self._unfinished(visit, asked.sender), None
+        else:
+            found, after = await self._page(visit, asked)
+        return page(
+            visit,
+            "messages.html",
+            found=found,
+            after=_written(after) if after else "",
+            values={name: query.text(name) for name in (*_FIELDS, "since", "until")},
+            group=group,
+            groups=_GROUPS,
+            is_filtered=any(query.text(name) for name in (*_FIELDS, "since", "until", "group")),
+        )
+
+    async def show(self, visit: Visit) -> Response:
+        """One message: facts, time line, and how the phone shows it."""
+        found = await self._find(visit, visit.path["message_id"])
+        if found is None:
+            return page(visit, "missing.html", status=404, what="message")
+        account_id, name = found
+        known = await self._logbook.message(account_id, name)
+        if known is None:
+            return page(visit, "missing.html", status=404, what="message")
+        logged, history, content = known
+        alt_text, drawn = draw_stored(content, logged.placeholders)
+        raw = json.dumps(json.loads(content.line_message), indent=2, ensure_ascii=False)
+        return page(
+            visit,
+            "message.html",
+            logged=logged,
+            message=logged.message,
+            account=visit.viewer.accounts[account_id],
+            timeline=[_shown(entry) for entry in timeline_of(logged, history)],
+            alt_text=alt_text,
+            drawn=drawn,
+            raw=raw,
+        )
+
+    async def _page(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:
+        """The newest of all accounts that are looked at."""
+        found: list[Logged] = []
+        is_more = False
+        for account_id in visit.viewer.account_ids:
+            got = await self._logbook.page(account_id, asked)
+            found += got.logged
+            is_more = is_more or got.next is not None
+        found.sort(key=_place, reverse=True)
+        is_more = is_more or len(found) > _PAGE
+        found = found[:_PAGE]
+        return found, _place(found[-1]) if found and is_more else None
+
+    async def _unfinished(self, visit: Visit, sender: str | None) -> list[Logged]:
+        async with self._pool.acquire() as conn:
+            ids = await unfinished_messages(
+                conn, visit.viewer.account_ids, sender=sender, limit=_PAGE
+            )
+            known = await load_logged(conn, ids)
+        return [known[id_] for id_ in ids if id_ in known]
+
+    async def _find(self, visit: Visit, name: str) -> tuple[int, str] | None:
+        """Whose a message is among those accounts that may be looked at."""
+        id_ = read_public_id(name)
+        if id_ is None:
+            return None
+        async with self._pool.acquire() as conn:
+            account_id = await account_of_message(conn, id_)
+        if account_id is None or account_id not in visit.viewer.accounts:
+            return None
+        return account_id, public_id(id_)
+
+
+def _asked(query: Form) -> Asked:
+    number = query.text("number")
+    asked = Asked(
+        limit=_PAGE,
+        sender=query.text("sender") or None,
+        destination=(normalise(number) or number) if number else None,
+        bulk_ids=[query.text("bulk")] if query.text("bulk") else None,
+        message_ids=[query.text("message")] if query.text("message") else None,
+        status_group=query.text("group").upper() or None,
+        since=_instant(query.text("since")),
+        until=_instant(query.text("until")),
+        entity_id=query.text("entity") or None,
+        application_id=query.text("application") or None,
+        campaigns=[query.text("campaign")] if query.text("campaign") else None,
+        before=_read(query.text("after")),
+    )
+    return asked if asked.status_group in (None, *_GROUPS) else replace(asked, status_group=None)
+
+
+def _place(logged: Logged) -> Place:
+    message = logged.message
+    return (message.sent_at or logged.accepted_at, message.id)
+
+
+def _written(place: Place) -> str:
+    return f"{place[0].timestamp():.6f}~{public_id(place[1])}"
+
+
+def _read(text: str) -> Place | None:
+    at, _, name = text.partition("~")
+    id_ = read_public_id(name)
+    try:
+        return None if id_ is None else (datetime.fromtimestamp(float(at), UTC), id_)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _instant(text: str) -> datetime | None:
+    """An instant as a browser's field gives it (UTC), or with an offset."""
+    if len(text) in (16, 19):
+        text += ("" if len(text) == 19 else ":00") + "Z"
+    return parse_instant(text) if text else None
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the time line: its words, its colour, and what is known besides."""
+    event = entry["event"]
+    rest = {key: value for key, value in entry.items() if key not in ("at", "event", "errorId")}
+    if entry.get("errorId"):
+        rest["errorId"] = entry["errorId"]
+    return {"at": parse_instant(entry["at"]), "event": event, "kind": _kind(entry), "rest": rest}
+
+
+def _kind(entry: dict[str, Any]) -> str:
+    event = entry["event"]
+    if event == "ENDED":
+        return "good" if entry["statusId"] in (2, 5) else "bad"
+    if event == "ATTEMPT":
+        return {"ACCEPTED": "good", "UNKNOWN": "wait"}.get(entry["outcome"], "bad")
+    return "good" if event in _GOOD else "bad" if event in _BAD else "wait"

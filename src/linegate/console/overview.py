@@ -1,0 +1,154 @@
+"""The first page: what ends by the minute, what waits, and what is in trouble."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from linegate.console.charts import bars
+from linegate.console.pages import page
+from linegate.console.visit import Visit
+from linegate.domain.pulse import SPANS, Beat, Span, percentile
+from linegate.domain.status import STATUSES
+from linegate.postgres.console import (
+    EndpointState,
+    SenderState,
+    endpoint_states,
+    read_pulse,
+    sender_states,
+)
+from linegate.postgres.pool import Pool
+
+__all__ = ["MOST", "Overview", "Rates", "figures_of"]
+
+MOST = 10_001
+"""Where counting of what waits stops: more is shown as "more than 10,000"."""
+
+_LOOKS_APART = timedelta(seconds=1)
+_REMEMBERED_FOR = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the top of the page says. delivered_share: None if nothing has ended."""
+
+    ended: int
+    by_group: dict[str, int]
+    delivered_share: float | None
+    p50: float | None
+    p95: float | None
+    chart: Markup
+
+
+class Rates:
+    """Messages a second of each sender, from two looks at how many it was allowed."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._looks: dict[int, tuple[datetime, int, float]] = {}
+
+    def rate(self, sender_id: int, granted: int, now: datetime) -> float:
+        """What it hands over a second; 0 at the first look."""
+        at, before, rate = self._looks.get(sender_id, (now - 2 * _REMEMBERED_FOR, granted, 0.0))
+        passed = now - at
+        if passed < _LOOKS_APART:
+            return rate
+        rate = (granted - before) / passed.total_seconds() if passed < _REMEMBERED_FOR else 0.0
+        self._looks[sender_id] = (now, granted, max(rate, 0.0))
+        return max(rate, 0.0)
+
+
+class Overview:
+    """Shows how the installation does."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Read over `pool`."""
+        self._pool = pool
+        self._rates = Rates()
+
+    async def show(self, visit: Visit) -> Response:
+        """The whole page."""
+        return await self._answer(visit, "overview.html")
+
+    async def show_live(self, visit: Visit) -> Response:
+        """The part that is fetched again every two seconds."""
+        return await self._answer(visit, "_overview.html")
+
+    async def _answer(self, visit: Visit, template: str) -> Response:
+        span = SPANS.get(visit.query.text("span"), SPANS["hour"])
+        ids, now = visit.viewer.account_ids, visit.now
+        async with self._pool.acquire() as conn:
+            beats = await read_pulse(conn, ids, grain=span.grain, since=now - span.lasts)
+            senders = await sender_states(conn, ids, most=MOST, now=now)
+            endpoints = await endpoint_states(conn, ids, most=1001, limit=20)
+        rates = {each.id: self._rates.rate(each.id, each.granted, now) for each in senders}
+        return page(
+            visit,
+            template,
+            span=span,
+            spans=SPANS.values(),
+            figures=figures_of(beats, span, now),
+            senders=senders,
+            rates=rates,
+            endpoints=endpoints,
+            waiting=sum(each.waiting for each in senders),
+            most=MOST - 1,
+            oldest=min((each.waiting_since for each in senders if each.waiting_since), default=None),
+            troubles=_troubles(senders, endpoints),
+        )
+
+
+def figures_of(beats: Sequence[Beat], span: Span, now: datetime) -> Figures:
+    """Sums and the chart of a span that ends now."""
+    by_point: dict[float, Counter[str]] = defaultdict(Counter)
+    by_group: Counter[str] = Counter()
+    by_bucket: Counter[int] = Counter()
+    for beat in beats:
+        group = STATUSES[beat.status].group_name if beat.status in STATUSES else "PENDING"
+        by_point[beat.at][group] += beat.messages
+        by_group[group] += beat.messages
+        by_bucket[beat.bucket] += beat.messages
+    ended = by_group.total()
+    points = [(_label(at, span), by_point[at]) for at in _points(span, now)]
+    per = "minute" if span.grain == 1 else f"{span.grain} minutes"
+    return Figures(
+        ended,
+        dict(by_group),
+        by_group["DELIVERED"] / ended if ended else None,
+        percentile(by_bucket, 0.5),
+        percentile(by_bucket, 0.95),
+        bars(points, title=f"Messages per {per} by outcome, {span.words}"),
+    )
+
+
+def _points(span: Span, now: datetime) -> list[float]:
+    """The beginnings of a chart's columns, oldest first."""
+    step = span.grain * 60
+    last = int(now.timestamp()) // step * step
+    count = int(span.lasts.total_seconds()) // step
+    return [float(last - step * back) for back in range(count - 1, -1, -1)]
+
+
+def _label(at: float, span: Span) -> str:
+    form = "%d %b" if span.name == "week" else "%H:%M"
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def _troubles(
+    senders: Sequence[SenderState], endpoints: Sequence[EndpointState]
+) -> list[tuple[str, str]]:
+    """What wants somebody's hand: words and where to act."""
+    found = [
+        (f"Sender {each.name} is held: {each.hold.replace('_', ' ')}", f"/console/senders/{each.id}")
+        for each in senders
+        if each.hold is not None
+    ]
+    found += [
+        (f"Endpoint {each.url} fails: {each.last_error}", f"/console/webhooks/{each.id}")
+        for each in endpoints
+        if each.failures > 0
+    ]
+    return found

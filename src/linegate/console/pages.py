@@ -1,0 +1,155 @@
+"""Templates to answers, with the headers that keep a browser from running anything but ours."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from linegate.console.visit import Visit
+from linegate.domain.ids import public_id
+from linegate.domain.status import ERRORS, STATUSES
+
+__all__ = ["STATIC", "bare_page", "duration", "page", "static_file"]
+
+_FOLDER = Path(__file__).parent
+STATIC = _FOLDER / "static"
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# Pictures of bubbles are their senders', wherever those keep them; all else is ours.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_ICONS = {
+    "Overview": "/console/",
+    "Messages": "/console/messages",
+    "Bulks": "/console/bulks",
+    "Templates": "/console/templates",
+    "Compose": "/console/compose",
+    "Webhooks": "/console/webhooks",
+    "Senders": "/console/senders",
+    "Keys": "/console/keys",
+    "Users": "/console/users",
+    "Parts": "/console/parts",
+    "Audit": "/console/audit",
+    "Set-up": "/console/guide",
+}
+
+
+def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, or a piece of one, for somebody who is logged in."""
+    viewer = visit.viewer
+    text = _environment().get_template(template).render(
+        viewer=viewer,
+        csrf=visit.csrf,
+        now=visit.now,
+        here=visit.request.url.path,
+        said=visit.query.text("said", 300),
+        menu=_ICONS,
+        **values,
+    )
+    return HTMLResponse(text, status, _HEADERS)
+
+
+def bare_page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page for anybody."""
+    text = _environment().get_template(template).render(**values)
+    return HTMLResponse(text, status, _HEADERS)
+
+
+async def static_file(request: Request) -> Response:
+    """A file of ours; its address changes with what it holds."""
+    path = STATIC / request.path_params["name"]
+    if path.parent != STATIC or path.suffix not in _KINDS or not path.is_file():
+        return Response("", 404)
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return FileResponse(path, headers=headers, media_type=_KINDS[path.suffix])
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: Mapping[str, Any] = {
+        "ago": _ago,
+        "instant": _instant,
+        "moment": _moment,
+        "seconds": duration,
+        "number": lambda value: f"{value:,}".replace(",", "\u202f"),
+        "id": public_id,
+        "status": lambda id_: STATUSES[id_].name if id_ in STATUSES else str(id_),
+        "group": lambda id_: STATUSES[id_].group_name if id_ in STATUSES else "PENDING",
+        "error": lambda id_: ERRORS[id_].name if id_ in ERRORS else str(id_),
+        "why": lambda id_: ERRORS[id_].description if id_ in ERRORS else "",
+        "phone": lambda digits: f"+{digits}" if digits.isdecimal() else digits,
+    }
+    environment.filters.update(filters)
+    environment.globals["asset"] = _asset
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/console/static/{name}?v={digest}"
+
+
+def _instant(at: datetime | None) -> Markup:
+    """An instant to the second, in UTC, for people and machines."""
+    if at is None:
+        return Markup("")
+    plain = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        plain.isoformat(), plain.strftime("%Y-%m-%d %H:%M:%S")
+    )
+
+
+def _moment(at: datetime | None) -> Markup:
+    """An instant to the millisecond."""
+    if at is None:
+        return Markup("")
+    plain = at.astimezone(UTC)
+    text = plain.strftime("%H:%M:%S.") + f"{plain.microsecond // 1000:03d}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        plain.isoformat(), plain.strftime("%Y-%m-%d"), text
+    )
+
+
+def _ago(at: datetime | None, now: datetime) -> str:
+    return "never" if at is None else duration((now - at).total_seconds())
+
+
+def duration(seconds: float | timedelta | None) -> str:
+    """A span of time in two figures or so: 0.24 s, 12 s, 5 min, 3 h, 2 d."""
+    if seconds is None:
+        return "–"
+    if isinstance(seconds, timedelta):
+        seconds = seconds.total_seconds()
+    if seconds < 10:
+        return f"{max(seconds, 0):.2g} s"
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,224 @@
+"""Queries of the console: who looks, and what the overview and its lists show."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import ip_network
+from typing import NamedTuple
+
+from linegate.domain.caller import Network
+from linegate.domain.pulse import Beat
+from linegate.postgres.pool import Connection
+from linegate.postgres.queries import bundled
+
+__all__ = [
+    "AccountListed",
+    "Browser",
+    "EndpointState",
+    "PushListed",
+    "SenderState",
+    "account_of_message",
+    "endpoint_pushes",
+    "endpoint_states",
+    "find_browser",
+    "list_accounts",
+    "make_operator",
+    "read_pulse",
+    "replay_pushes",
+    "sender_states",
+    "try_endpoint_now",
+    "unfinished_messages",
+]
+
+_MOST_ACCOUNTS = 200
+_MOST_ROWS = 200
+_LOOKED_AT = 2000
+
+
+class Browser(NamedTuple):
+    """Who is behind a token. kind: console or link."""
+
+    kind: str
+    expires_at: datetime
+    user_id: int
+    name: str
+    account_id: int
+    account: str
+    scopes: frozenset[str]
+    enabled: bool
+    networks: frozenset[Network]
+    is_operator: bool
+    suspended_at: datetime | None
+
+
+class AccountListed(NamedTuple):
+    """An account as an operator sees it."""
+
+    id: int
+    name: str
+    suspended_at: datetime | None
+    created_at: datetime
+
+
+class SenderState(NamedTuple):
+    """A sender and what waits for it; waiting is counted up to a limit."""
+
+    id: int
+    account: str
+    name: str
+    hold: str | None
+    hold_reason: str | None
+    held_at: datetime | None
+    hold_until: datetime | None
+    per_second: int
+    granted: int
+    free_at: datetime
+    waiting: int
+    waiting_since: datetime | None
+
+
+class EndpointState(NamedTuple):
+    """An endpoint and its reports; waiting and given_up are counted up to a limit."""
+
+    id: int
+    account: str
+    account_id: int
+    url: str
+    content_type: str
+    is_default: bool
+    profile_id: str | None
+    failures: int
+    probe_at: datetime | None
+    last_error: str | None
+    taken_at: datetime | None
+    gone_at: datetime | None
+    created_at: datetime
+    waiting: int
+    given_up: int
+
+
+class PushListed(NamedTuple):
+    """A report that an endpoint has not taken."""
+
+    message_id: int
+    number: int
+    tries: int
+    due_at: datetime
+    retry_at: datetime | None
+    given_up_at: datetime | None
+
+
+async def find_browser(conn: Connection, digest: bytes) -> Browser | None:
+    """Who is behind the token with this SHA-256, expired ones included."""
+    row = await bundled().find_browser.one(conn, digest=digest)
+    if row is None:
+        return None
+    networks = frozenset(ip_network(str(each)) for each in row["allowed_addresses"])
+    return Browser(
+        row["kind"],
+        row["expires_at"],
+        row["user_id"],
+        row["name"],
+        row["account_id"],
+        row["account"],
+        frozenset(row["scopes"]),
+        row["enabled"],
+        networks,
+        row["is_operator"],
+        row["suspended_at"],
+    )
+
+
+async def make_operator(conn: Connection, name: str, *, is_operator: bool) -> bool:
+    """Let a user see every account, or its own alone; False if there is no such user."""
+    return await bundled().make_operator.exec(conn, name=name, is_operator=is_operator) > 0
+
+
+async def list_accounts(conn: Connection) -> list[AccountListed]:
+    """The accounts of the installation by name, at most 200."""
+    rows = await bundled().list_accounts.many(conn, limit=_MOST_ACCOUNTS)
+    return [AccountListed(*row) for row in rows]
+
+
+async def read_pulse(
+    conn: Connection, account_ids: Sequence[int], *, grain: int, since: datetime
+) -> list[Beat]:
+    """What ended since then, by point of a chart of this grain (minutes)."""
+    rows = await bundled().read_pulse.many(conn, account_ids=account_ids, grain=grain, since=since)
+    return [Beat(at.timestamp(), status, bucket, count) for at, status, bucket, count in rows]
+
+
+async def sender_states(
+    conn: Connection, account_ids: Sequence[int], *, most: int, now: datetime
+) -> list[SenderState]:
+    """Senders by account and name; most: where counting stops."""
+    rows = await bundled().sender_states.many(
+        conn, account_ids=account_ids, most=most, now=now, limit=_MOST_ROWS
+    )
+    return [SenderState(*row) for row in rows]
+
+
+async def endpoint_states(
+    conn: Connection, account_ids: Sequence[int], *, most: int, limit: int = _MOST_ROWS
+) -> list[EndpointState]:
+    """Endpoints, those in trouble first; most: where counting stops."""
+    rows = await bundled().endpoint_states.many(
+        conn, account_ids=account_ids, most=most, limit=limit
+    )
+    return [EndpointState(*row) for row in rows]
+
+
+async def endpoint_pushes(conn: Connection, endpoint_id: int, *, limit: int) -> list[PushListed]:
+    """Reports that an endpoint has not taken, given-up ones first."""
+    rows = await bundled().endpoint_pushes.many(conn, endpoint_id=endpoint_id, limit=limit)
+    return [PushListed(*row) for row in rows]
+
+
+async def replay_pushes(
+    conn: Connection,
+    endpoint_id: int,
+    *,
+    message_ids: Sequence[int] | None,
+    since: datetime,
+    until: datetime,
+    limit: int,
+    now: datetime,
+) -> int:
+    """Push reports again that were not taken and fell due in this time; gives how many."""
+    count: int = await bundled().replay_pushes.value(
+        conn,
+        endpoint_id=endpoint_id,
+        message_ids=message_ids,
+        since=since,
+        until=until,
+        limit=limit,
+        now=now,
+    )
+    await bundled().try_endpoint_now.exec(conn, id=endpoint_id)
+    return count
+
+
+async def try_endpoint_now(conn: Connection, endpoint_id: int) -> None:
+    """Ask an endpoint again at once."""
+    await bundled().try_endpoint_now.exec(conn, id=endpoint_id)
+
+
+async def account_of_message(conn: Connection, message_id: int) -> int | None:
+    """Whose a message is; None if there is none of this id."""
+    id_: int | None = await bundled().account_of_message.value(conn, id=message_id)
+    return id_
+
+
+async def unfinished_messages(
+    conn: Connection, account_ids: Sequence[int], *, sender: str | None, limit: int
+) -> list[int]:
+    """Messages that wait for their turn, and then those that wait for LINE's event."""
+    rows = await bundled().unfinished_messages.many(
+        conn, account_ids=account_ids, sender=sender, limit=limit
+    )
+    found = [row["id"] for row in rows]
+    if sender is None and len(found) < limit:
+        rows = await bundled().unanswered_messages.many(
+            conn, account_ids=account_ids, most=_LOOKED_AT, limit=limit - len(found)
+        )
+        found += [row["id"] for row in rows]
+    return found

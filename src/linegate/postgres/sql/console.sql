@@ -1,0 +1,156 @@
+-- What the console shows and no other part needs. Nothing here counts without a bound.
+
+-- name: find_browser :one
+-- Who is behind a browser's token or a link.
+SELECT auth_token.kind, auth_token.expires_at, api_user.id AS user_id, api_user.name, api_user.account_id,
+       account.name AS account, api_user.scopes, api_user.enabled, api_user.allowed_addresses, api_user.is_operator,
+       account.suspended_at
+FROM auth_token
+JOIN api_user ON api_user.id = auth_token.user_id
+JOIN account ON account.id = api_user.account_id
+WHERE auth_token.digest = :digest AND auth_token.kind IN ('console', 'link');
+
+-- name: make_operator :exec
+-- Let a user see and change every account, or its own alone.
+UPDATE api_user SET is_operator = :is_operator WHERE name = :name;
+
+-- name: list_accounts :many
+-- Accounts by name.
+SELECT id, name, suspended_at, created_at FROM account ORDER BY name LIMIT :limit;
+
+-- name: fold_pulse :value
+-- Add the oldest fresh counts up, for each grain of a chart; gives how many rows those were.
+WITH taken AS (
+    DELETE FROM pulse_fresh WHERE id IN (SELECT id FROM pulse_fresh ORDER BY id LIMIT :limit)
+    RETURNING account_id, minute, status, bucket, messages
+),
+summed AS (
+    INSERT INTO pulse (grain, account_id, at, status, bucket, messages)
+    SELECT chart.grain, account_id, date_bin(chart.grain * interval '1 minute', minute, 'epoch'), status, bucket,
+           sum(messages)
+    FROM taken CROSS JOIN unnest(:grains::smallint[]) AS chart (grain)
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (grain, account_id, at, status, bucket)
+    DO UPDATE SET messages = pulse.messages + excluded.messages
+)
+SELECT count(*) FROM taken;
+
+-- name: lock_pulse :value
+-- Whether this process may add up now: one at a time.
+SELECT pg_try_advisory_xact_lock(7301407);
+
+-- name: forget_pulse :exec
+-- Counts that no chart of their grain shows any more.
+DELETE FROM pulse
+USING unnest(:grains::smallint[], :befores::timestamptz[]) AS old (grain, before)
+WHERE pulse.grain = old.grain AND pulse.at < old.before;
+
+-- name: read_pulse :many
+-- What ended, by point of a chart, status and bucket; what is not added up yet included.
+SELECT at, status, bucket, sum(messages)::bigint AS messages
+FROM (SELECT pulse.at, pulse.status, pulse.bucket, pulse.messages FROM pulse
+      WHERE pulse.grain = :grain AND pulse.account_id = ANY(:account_ids::bigint[]) AND pulse.at >= :since
+      UNION ALL
+      SELECT date_bin(:grain * interval '1 minute', minute, 'epoch'), status, bucket, messages
+      FROM (SELECT * FROM pulse_fresh ORDER BY id LIMIT 5000) AS fresh
+      WHERE account_id = ANY(:account_ids) AND minute >= :since) AS counted
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+
+-- name: sender_states :many
+-- Senders with what waits for them: counted up to a limit, and since when.
+SELECT sender.id, account.name AS account, sender.name, sender.hold, sender.hold_reason, sender.held_at,
+       sender.hold_until, pace.per_second, pace.granted, pace.free_at,
+       due.messages AS waiting, oldest.due_at AS waiting_since
+FROM account
+JOIN sender ON sender.account_id = account.id
+JOIN sender_pace AS pace ON pace.sender_id = sender.id
+CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS messages
+    FROM (SELECT 1 FROM queue
+          WHERE queue.sender_id = sender.id AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')
+            AND queue.due_at <= :now LIMIT :most) AS some
+) AS due
+CROSS JOIN LATERAL (
+    SELECT min(first.due_at) AS due_at
+    FROM unnest('{due_alone,due_paced,due_bulk}'::step[]) AS kind (step)
+    CROSS JOIN LATERAL (SELECT queue.due_at FROM queue
+                        WHERE queue.sender_id = sender.id AND queue.step = kind.step
+                          AND queue.step IN ('due_alone', 'due_paced', 'due_bulk') AND queue.due_at <= :now
+                        ORDER BY queue.due_at LIMIT 1) AS first
+) AS oldest
+WHERE account.id = ANY(:account_ids::bigint[])
+ORDER BY account.name, sender.name LIMIT :limit;
+
+-- name: endpoint_states :many
+-- Endpoints, those in trouble first, with what waits for them: counted up to a limit.
+SELECT endpoint.id, account.name AS account, endpoint.account_id, endpoint.url, endpoint.content_type,
+       endpoint.is_default, endpoint.profile_id, endpoint.failures, endpoint.probe_at, endpoint.last_error,
+       endpoint.taken_at, endpoint.gone_at, endpoint.created_at, waiting.reports AS waiting,
+       lost.reports AS given_up
+FROM (SELECT * FROM endpoint
+      WHERE account_id = ANY(:account_ids::bigint[]) AND removed_at IS NULL
+      ORDER BY failures DESC, id DESC LIMIT :limit) AS endpoint
+JOIN account ON account.id = endpoint.account_id
+CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS reports
+    FROM (SELECT 1 FROM push WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NULL LIMIT :most) AS some
+) AS waiting
+CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS reports
+    FROM (SELECT 1 FROM push
+          WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NOT NULL LIMIT :most) AS some
+) AS lost
+ORDER BY endpoint.failures DESC, endpoint.id DESC;
+
+-- name: endpoint_pushes :many
+-- Reports that wait for an endpoint, or were given up.
+SELECT push.message_id, push.number, push.tries, push.due_at, push.retry_at, push.given_up_at
+FROM push
+WHERE push.endpoint_id = :endpoint_id
+ORDER BY push.given_up_at NULLS LAST, COALESCE(push.retry_at, push.due_at), push.message_id LIMIT :limit;
+
+-- name: replay_pushes :value
+-- Push reports of an endpoint again that were given up or wait; gives how many.
+WITH chosen AS (
+    SELECT message_id, number FROM push
+    WHERE endpoint_id = :endpoint_id
+      AND (:message_ids::bigint[] IS NULL OR message_id = ANY(:message_ids))
+      AND due_at >= :since AND due_at <= :until
+    ORDER BY message_id, number LIMIT :limit FOR UPDATE
+),
+again AS (
+    UPDATE push SET given_up_at = NULL, retry_at = :now, due_at = :now, tries = 0
+    FROM chosen WHERE push.message_id = chosen.message_id AND push.number = chosen.number
+    RETURNING 1
+),
+told AS (SELECT pg_notify('linegate_report', ''))
+SELECT (SELECT count(*) FROM again) FROM told;
+
+-- name: try_endpoint_now :exec
+-- Ask an endpoint again at once that is waited for.
+UPDATE endpoint SET probe_at = NULL, gone_at = NULL WHERE id = :id;
+
+-- name: account_of_message :value
+-- Whose a message is.
+SELECT object.account_id FROM message JOIN message_object AS object ON object.id = message.object_id
+WHERE message.id = :id;
+
+-- name: unfinished_messages :many
+-- Messages that wait for their turn or for LINE's event, of each sender and step the oldest first.
+SELECT waiting.id
+FROM sender
+CROSS JOIN unnest('{due_alone,due_paced,due_bulk}'::step[]) AS kind (step)
+CROSS JOIN LATERAL (SELECT queue.id, queue.due_at FROM queue
+                    WHERE queue.sender_id = sender.id AND queue.step = kind.step
+                      AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')
+                    ORDER BY queue.due_at LIMIT :limit) AS waiting
+WHERE sender.account_id = ANY(:account_ids::bigint[]) AND (:sender::text IS NULL OR sender.name = :sender)
+ORDER BY waiting.due_at LIMIT :limit;
+
+-- name: unanswered_messages :many
+-- Messages that were handed over, or are being: those whose patience ends first.
+SELECT some.id
+FROM (SELECT queue.id, queue.account_id, queue.due_at FROM queue
+      WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most) AS some
+WHERE some.account_id = ANY(:account_ids::bigint[])
+ORDER BY some.due_at LIMIT :limit;

@@ -1,13 +1,145 @@
 """Puts parts of the API behind what the console has others do, so that both edges stay strangers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
+from linegate.accept.templates import import_template
+from linegate.api.auth import Refused
 from linegate.api.directory import Directory
+from linegate.api.explain import Broken
 from linegate.api.identities import Denied
-from linegate.console.hands import LoginRefused
+from linegate.api.intake import Intake
+from linegate.api.passwords import hash_password
+from linegate.api.schemas_content import LineNotification
+from linegate.api.send import Send
+from linegate.api.template_request import read_template
+from linegate.clock import Clock
+from linegate.config import Settings
+from linegate.console.hands import Checked, Finding, Hands, LoginRefused, Sent
+from linegate.credentials import token_sources
+from linegate.domain.caller import Caller
+from linegate.domain.keys import ALL_SCOPES
+from linegate.domain.violation import Violation
+from linegate.group_commit import Overloaded
+from linegate.line.checkup import check_up
+from linegate.line.client import LineClient
+from linegate.line.flex_rules import bubble_warnings
+from linegate.postgres.audit import acting
+from linegate.postgres.senders import load_sender
+from linegate.postgres.store import Store
 
-__all__ = ["console_login"]
+__all__ = ["console_hands"]
+
+_CONTENT = "messages[0].content"
 
 
-class console_login:  # noqa: N801
-    pass
+def console_hands(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    directory: Directory,
+    intake: Intake,
+    send: Send,
+) -> Hands:
+    """Hands on an open store and the parts that the API has made of it."""
+    hands = _Hands(store, settings, clock, directory, intake, send)
+    return Hands(
+        login=hands.login,
+        hash_password=hash_password,
+        check=hands.check,
+        send=hands.send,
+        register_template=hands.register_template,
+        check_sender=hands.check_sender,
+    )
+
+
+class _Hands:
+    """The parts, by what they are asked."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        directory: Directory,
+        intake: Intake,
+        send: Send,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._directory = directory
+        self._intake = intake
+        self._send = send
+
+    async def login(
+        self, name: str, password: str, address: str | None, now: datetime
+    ) -> int | LoginRefused:
+        user = await self._directory.identities.login(name, password, address, now)
+        if not isinstance(user, Denied):
+            return user.id
+        if user.status == 429:
+            words = f"Too many attempts. Try again in {user.retry_after} s."
+            return LoginRefused(words, user.retry_after)
+        reason = user.reason or "name or password is wrong"
+        return LoginRefused(f"Not logged in: {reason}.")
+
+    async def check(self, account_id: int, body: bytes) -> Checked:
+        caller = _caller(account_id, "console")
+        read = await self._intake.read(body, caller, self._clock.now(), is_trial=True)
+        if isinstance(read, Broken):
+            return Checked(read.violations)
+        content = read.asked.messages[0].content
+        if not isinstance(content, LineNotification):
+            return Checked(())
+        return Checked((), bubble_warnings(content.contents, f"{_CONTENT}.contents"))
+
+    async def send(self, account_id: int, actor: str, body: bytes) -> Sent:
+        try:
+            answer = await self._send.take(body, _caller(account_id, actor), self._clock.now())
+        except Refused as refused:
+            violations = refused.violations or [Violation("$", f"refused with {refused.status}")]
+            return Sent(violations)
+        except Overloaded:
+            return Sent([Violation("$", "too much at once: nothing was sent, try again")])
+        (message,) = msgspec.json.decode(bytes(answer.body))["messages"]
+        return Sent((), message["messageId"], message["status"]["name"])
+
+    async def register_template(
+        self, account_id: int, actor: str, body: bytes
+    ) -> Sequence[Violation]:
+        now = self._clock.now()
+        asked = read_template(body, now)
+        if isinstance(asked, list):
+            return asked
+        sender = await self._directory.sender(asked.sender or "", now)
+        if sender is None or sender.account_id != account_id:
+            return [Violation("sender", "must be the name of a sender of this account")]
+        async with acting(self._store.pool, actor) as conn:
+            await import_template(
+                conn,
+                account_id=account_id,
+                sender_id=sender.id,
+                name=asked.name or "",
+                language=asked.language or "",
+                says=asked.says,
+                now=now,
+            )
+        return []
+
+    async def check_sender(self, account_id: int, name: str) -> Sequence[Finding]:
+        async with self._store.pool.acquire() as conn:
+            row = await load_sender(conn, account_id, name)
+        if row is None:
+            return [Finding(False, "There is no such sender.")]
+        clock = self._clock
+        async with LineClient(self._settings.line_api_url) as line:
+            tokens = token_sources(self._store.vault, line, clock)(row)
+            found = await check_up(line, tokens, webhook_name=name, now=clock.now())
+        return [Finding(each.is_good, each.words) for each in found]
+
+
+def _caller(account_id: int, actor: str) -> Caller:
+    return Caller(account_id, actor, frozenset(ALL_SCOPES))

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -39,6 +40,8 @@ from linegate.api.templates import Templates
 from linegate.api.validate import Validate
 from linegate.clock import Clock
 from linegate.config import Settings
+from linegate.console.app import Console
+from linegate.console_hands import console_hands
 from linegate.credentials import token_sources
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
 from linegate.dispatch.ears import Ears
@@ -61,6 +64,7 @@ from linegate.relay.relayer import Relayer
 from linegate.report.census import Census
 from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
+from linegate.report.pulse import Pulse
 from linegate.report.puller import Puller
 from linegate.report.pusher import Pusher
 from linegate.report.rollup import Rollup
@@ -139,15 +143,9 @@ async def build_api(
         body_limit=settings.body_limit,
         destinations_limit=settings.destinations_limit,
     )
+    send = Send(directory, acceptor, gate, clock, metrics, intake)
     routes = Routes(
-        send=Send(
-            directory,
-            acceptor,
-            gate,
-            clock,
-            metrics,
-            intake,
-        ),
+        send=send,
         bulks=Bulks(directory, Steering(store.pool), clock),
         reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
         logs=Logs(directory, Logbook(store.pool, clock), clock),
@@ -173,7 +171,15 @@ async def build_api(
         validate=Validate(directory, store.pool, clock, intake),
         preview=Preview(directory, clock, intake),
     )
-    return create_app(routes)
+    hands = console_hands(store, settings, clock, directory, intake, send)
+    console = Console(store, clock, hands, simulator_url=_simulator_url(settings))
+    return create_app(routes, console.routes())
+
+
+def _simulator_url(settings: Settings) -> str | None:
+    """Where a simulated LINE may be asked what phones show; None beside the real one."""
+    host = urlsplit(settings.line_api_url).hostname
+    return settings.line_api_url if host in ("127.0.0.1", "localhost", "::1") else None
 
 
 def _notifying(store: Store, directory: Directory, guard: Guard, clock: Clock) -> Notifying:
@@ -283,6 +289,7 @@ def _add_report(
     )
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
+    supervisor.add(Pulse(store.pool, clock))
     supervisor.add(Rollup(store.pool, clock))
     supervisor.add(Census(store.pool, metrics))
     supervisor.add(Forgetter(store.pool, clock))

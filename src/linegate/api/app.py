@@ -1,6 +1,6 @@
 """The HTTP API: its routes, and what becomes of an exception."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from linegate.api.auth import Refused
 from linegate.api.bulks import Bulks
@@ -65,8 +65,8 @@ class Routes:
     bulks: Bulks
 
 
-def create_app(routes: Routes) -> Front:
-    """The ASGI application."""
+def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
+    """The ASGI application; more: routes of another edge that is served beside the API."""
     handlers: dict[type[Exception], Handler] = {
         Refused: _on_refused,
         Overloaded: _on_overloaded,
@@ -100,6 +100,7 @@ def create_app(routes: Routes) -> Front:
             Route("/health/live", routes.health.live, methods=["GET"]),
             Route("/health/ready", routes.health.ready, methods=["GET"]),
             Route("/metrics", routes.health.metrics, methods=["GET"]),
+            *more,
         ],
         exception_handlers={**handlers},
     )

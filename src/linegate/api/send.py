@@ -61,9 +61,7 @@ class Send:
         body = await self._intake.body(request)
         key = read_key(request, caller.account_id)
         if key is None:
-            bulk = await self._read(body, caller, now)
-            accept = partial(self._acceptor.accept, bulk)
-            return self._taken(bulk, await self._gate.through(bulk, caller, accept, now))
+            return await self.take(body, caller, now)
         digest = sha256(body).digest()
         before = await self._acceptor.answered(key, digest, now)
         if before is not None:
@@ -75,6 +73,12 @@ class Send:
         if isinstance(accepted, Repeated | KeyReused):
             return _again(accepted)
         return self._taken(bulk, accepted)
+
+    async def take(self, body: bytes, caller: Caller, now: datetime) -> Response:
+        """Accept a request without Idempotency-Key, from a caller who may send."""
+        bulk = await self._read(body, caller, now)
+        accept = partial(self._acceptor.accept, bulk)
+        return self._taken(bulk, await self._gate.through(bulk, caller, accept, now))
 
     def _taken(self, bulk: Bulk, accepted: Accepted | BulkIdTaken) -> Response:
         """The answer to a request that was new."""

@@ -20,7 +20,8 @@ from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
 from linegate.console.visit import Form, Visit, csrf_of, read_form
 from linegate.domain.keys import LOGS
-from linegate.postgres.pool import AWAY, Pool
+from linegate.postgres.pool import AWAY
+from linegate.postgres.store import Store
 
 __all__ = ["ADMINISTRATORS", "ANYBODY", "OPERATORS", "Console", "Line"]
 
@@ -47,9 +48,12 @@ class Line:
 class Console:
     """The pages behind /console."""
 
-    def __init__(self, pool: Pool, clock: Clock, hands: Hands) -> None:
-        """Read and write over `pool`; what others do better, through `hands`."""
+    def __init__(
+        self, store: Store, clock: Clock, hands: Hands, *, simulator_url: str | None = None
+    ) -> None:
+        """Read and write the store; what others do better, through `hands`."""
         self._clock = clock
+        pool = store.pool
         self._doors = Doors(pool, clock, hands)
         overview = Overview(pool)
         messages = Messages(pool, clock)

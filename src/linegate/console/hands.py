@@ -22,18 +22,19 @@ class LoginRefused:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the rules say of a content. line_json: the LINE message object, if it has no faults."""
+    """What the rules say of a request; warnings stop nothing."""
 
     violations: Sequence[Violation]
-    line_json: bytes | None = None
+    warnings: Sequence[Violation] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a request: the API's status and its answer, JSON."""
+    """What became of a request of one message: its id and status, or what is wrong with it."""
 
-    status: int
-    answer: bytes
+    violations: Sequence[Violation] = ()
+    message_id: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,18 @@ class Finding:
 class Hands:
     """Everything that is done elsewhere.
 
-    login:         name, password, address, now -> the user's id.
-    hash_password: what is stored of a password; slow, so called beside the event loop.
-    check:         a LINE_NOTIFICATION's JSON -> its violations.
-    send:          account id, scopes, name of the caller, body -> as POST /line/1/messages answers.
-    check_sender:  account id, sender's name -> what LINE says.
+    login:             name, password, address, now -> the user's id.
+    hash_password:     what is stored of a password; slow, so called beside the event loop.
+    check:             account id, body of a request -> what is wrong with it.
+    send:              account id, who sends, body of a request for one number -> what became of it.
+    register_template: account id, who registers, the template as JSON -> what is wrong with it,
+                       nothing if it is registered or changed.
+    check_sender:      account id, sender's name -> what LINE says of it.
     """
 
     login: Callable[[str, str, str | None, datetime], Awaitable[int | LoginRefused]]
     hash_password: Callable[[str], str]
-    check: Callable[[bytes], Checked]
-    send: Callable[[int, frozenset[str], str, bytes], Awaitable[Sent]]
+    check: Callable[[int, bytes], Awaitable[Checked]]
+    send: Callable[[int, str, bytes], Awaitable[Sent]]
+    register_template: Callable[[int, str, bytes], Awaitable[Sequence[Violation]]]
     check_sender: Callable[[int, str], Awaitable[Sequence[Finding]]]

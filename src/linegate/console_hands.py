@@ -1,4 +1,4 @@
-"""Puts parts of the API behind what the console has others do, so that both edges stay strangers."""
+"""Puts parts of the API behind what the console has others do: both edges stay strangers."""
 
 from collections.abc import Sequence
 from datetime import datetime

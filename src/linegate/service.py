@@ -64,8 +64,8 @@ from linegate.relay.relayer import Relayer
 from linegate.report.census import Census
 from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
-from linegate.report.pulse import Pulse
 from linegate.report.puller import Puller
+from linegate.report.pulse import Pulse
 from linegate.report.pusher import Pusher
 from linegate.report.rollup import Rollup
 from linegate.sealing import account_context, sender_context

@@ -2,20 +2,25 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
-from linegate.cli.accounts import create_account
+from linegate.api.passwords import hash_password
+from linegate.cli.accounts import account_id_of, create_account
 from linegate.cli.keys import create_key
 from linegate.cli.senders import create_sender
 from linegate.cli.sms_routes import RouteAsked, ensure_route
+from linegate.cli.users import make_link
+from linegate.clock import SystemClock
 from linegate.config import Settings
-from linegate.domain.keys import digest_of
+from linegate.domain.keys import ALL_SCOPES, digest_of
+from linegate.postgres.console import make_operator
 from linegate.postgres.directory import find_account, find_sender
-from linegate.postgres.identities import find_key
+from linegate.postgres.identities import find_key, find_user, insert_user
 from linegate.postgres.store import Store
 
 __all__ = ["Sandbox", "banner", "prepare"]
@@ -45,6 +50,7 @@ class Sandbox:
     listening: socket.socket
     smpp: socket.socket
     webhook_url: str
+    console_path: str
 
     @property
     def line_url(self) -> str:
@@ -94,7 +100,28 @@ async def prepare(store: Store, settings: Settings) -> Sandbox:
         key=await _key(store, _Kept(settings.home / "sandbox.key")),
         listening=_listening(_PORT),
         webhook_url=f"http://127.0.0.1:{settings.port}/line/webhook/{SENDER}",
+        console_path=await _console_path(store),
     )
+
+
+async def _console_path(store: Store) -> str:
+    """A link to the console for a user who logs in by links alone: nobody knows its password."""
+    async with store.pool.acquire() as conn:
+        user = await find_user(conn, ACCOUNT)
+        if user is None:
+            await insert_user(
+                conn,
+                account_id=await account_id_of(conn, ACCOUNT),
+                name=ACCOUNT,
+                password_hash=hash_password(secrets.token_urlsafe(24)),
+                scopes=sorted(ALL_SCOPES),
+                networks=(),
+                now=SystemClock().now(),
+            )
+            await make_operator(conn, ACCOUNT, is_operator=True)
+            user = await find_user(conn, ACCOUNT)
+        assert user is not None
+        return await make_link(conn, user.id)
 
 
 def banner(url: str, sandbox: Sandbox | None) -> str:
@@ -102,6 +129,9 @@ def banner(url: str, sandbox: Sandbox | None) -> str:
     lines = [f"linegate listens on {url}"]
     if sandbox is not None:
         lines += [
+            f"  console          {url}{sandbox.console_path}",
+            "                   (logs in once; another: linegate user link --account sandbox"
+            " --user sandbox)",
             f"  simulated LINE   {sandbox.line_url}",
             f"  simulated SMSC   {sandbox.line_url}/simulator/sms (what phones showed)",
             f"  sender           {SENDER}",

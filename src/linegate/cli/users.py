@@ -1,6 +1,7 @@
 """Commands: `linegate user`."""
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +12,24 @@ from linegate.cli.access import Addresses, Scopes, networks_of, scopes_of
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
 from linegate.clock import SystemClock
+from linegate.domain.keys import digest_of
+from linegate.postgres.console import make_operator
 from linegate.postgres.identities import (
     UserListed,
     enable_user,
+    find_user,
+    insert_token,
     insert_user,
     list_users,
     set_password,
 )
+from linegate.postgres.pool import Connection
 from linegate.postgres.store import Store
 
-__all__ = ["user"]
+__all__ = ["make_link", "user"]
 
 _SHORTEST = 12
+_LINK_LIFE = timedelta(days=1)
 
 user = typer.Typer(
     help="Users: who logs in by name and password (Basic, IBSSO, OAuth2).", no_args_is_help=True
@@ -46,6 +53,9 @@ def user_create(
     password_file: PasswordFile = None,
     scope: Scopes = None,
     allow_address: Addresses = None,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Sees and changes every account in the console.")
+    ] = False,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Create a user. A password that was made here is printed alone on the last line, this once."""
@@ -64,6 +74,8 @@ def user_create(
                 networks=networks_of(allow_address),
                 now=SystemClock().now(),
             )
+            if operator and id_ is not None:
+                await make_operator(conn, name, is_operator=True)
         if id_ is None:
             raise CommandError(f"there is a user named {name} already in this installation")
         return id_
@@ -90,6 +102,38 @@ def user_password(
 
     with_store(work)
     _tell(None, name, password if password_file is None else None, as_json=as_json)
+
+
+@user.command("link")
+def user_link(
+    owner: AccountName, name: UserName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Print a link that logs a browser in to the console as this user: once, within a day."""
+
+    async def work(store: Store) -> str:
+        async with store.pool.acquire() as conn:
+            account_id = await account_id_of(conn, owner)
+            found = await find_user(conn, name)
+            if found is None or found.account_id != account_id:
+                raise CommandError(f"{owner} has no user {name}")
+            return await make_link(conn, found.id)
+
+    path = with_store(work)
+    show({"user": name, "path": path}, as_json=as_json, plain=path)
+
+
+async def make_link(conn: Connection, user_id: int) -> str:
+    """The path of a link that logs this user in to the console once, within a day."""
+    token = secrets.token_urlsafe(32)
+    await insert_token(
+        conn,
+        digest=digest_of(token),
+        user_id=user_id,
+        kind="link",
+        address=None,
+        expires_at=SystemClock().now() + _LINK_LIFE,
+    )
+    return f"/console/enter?token={token}"
 
 
 @user.command("list")

@@ -60,7 +60,7 @@ class Console:
         self.table = (
             Line("GET", "/", LOGS, overview.show),
             Line("GET", "/live", LOGS, overview.show_live),
-            Line("GET", "/messages", LOGS, messages.list),
+            Line("GET", "/messages", LOGS, messages.search),
             Line("GET", "/messages/{message_id}", LOGS, messages.show),
             Line("POST", "/account", OPERATORS, self._choose),
             Line("POST", "/logout", ANYBODY, self._logout),
@@ -176,5 +176,3 @@ async def _on_crash(request: Request, error: Exception) -> Response:
 def back(path: str, said: str) -> Response:
     """To a page that says what was done."""
     return RedirectResponse(f"{path}?said={quote(said)}", 303)
-
-

@@ -12,9 +12,7 @@ OUTCOMES = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 _WIDTH, _HEIGHT, _BELOW, _LEFT = 720, 180, 20, 44
 
 
-def bars(
-    points: Sequence[tuple[str, Mapping[str, int]]], *, title: str, labels: int = 6
-) -> Markup:
+def bars(points: Sequence[tuple[str, Mapping[str, int]]], *, title: str, labels: int = 6) -> Markup:
     """Stacked columns over time.
 
     points: label and messages by outcome, oldest first. labels: how many are written below.
@@ -29,7 +27,9 @@ def bars(
         if number % every == 0:
             x = _LEFT + number * step
             drawn.append(
-                Markup('<text x="{:.1f}" y="{}" class="tick">{}</text>').format(x, _HEIGHT - 4, label)
+                Markup('<text x="{:.1f}" y="{}" class="tick">{}</text>').format(
+                    x, _HEIGHT - 4, label
+                )
             )
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'

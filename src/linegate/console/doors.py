@@ -51,7 +51,11 @@ class Doors:
         digest = digest_of(token)
         async with self._pool.acquire() as conn:
             browser = await find_browser(conn, digest)
-            if browser is None or browser.kind != "console" or not _may_enter(browser, request, now):
+            if (
+                browser is None
+                or browser.kind != "console"
+                or not _may_enter(browser, request, now)
+            ):
                 return None
             if browser.expires_at - now < SESSION_LIFE - _TOUCHED_AFTER:
                 await touch_token(conn, digest, expires_at=now + SESSION_LIFE)

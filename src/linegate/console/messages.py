@@ -38,7 +38,7 @@ class Messages:
         self._pool = pool
         self._logbook = Logbook(pool, clock, reach=_REACH)
 
-    async def list(self, visit: Visit) -> Response:
+    async def search(self, visit: Visit) -> Response:
         """What matches, newest first."""
         query = visit.query
         asked = _asked(query)

@@ -96,7 +96,9 @@ class Overview:
             endpoints=endpoints,
             waiting=sum(each.waiting for each in senders),
             most=MOST - 1,
-            oldest=min((each.waiting_since for each in senders if each.waiting_since), default=None),
+            oldest=min(
+                (each.waiting_since for each in senders if each.waiting_since), default=None
+            ),
             troubles=_troubles(senders, endpoints),
         )
 
@@ -142,7 +144,10 @@ def _troubles(
 ) -> list[tuple[str, str]]:
     """What wants somebody's hand: words and where to act."""
     found = [
-        (f"Sender {each.name} is held: {each.hold.replace('_', ' ')}", f"/console/senders/{each.id}")
+        (
+            f"Sender {each.name} is held: {each.hold.replace('_', ' ')}",
+            f"/console/senders/{each.id}",
+        )
         for each in senders
         if each.hold is not None
     ]

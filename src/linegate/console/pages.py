@@ -53,14 +53,18 @@ _ICONS = {
 def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a piece of one, for somebody who is logged in."""
     viewer = visit.viewer
-    text = _environment().get_template(template).render(
-        viewer=viewer,
-        csrf=visit.csrf,
-        now=visit.now,
-        here=visit.request.url.path,
-        said=visit.query.text("said", 300),
-        menu=_ICONS,
-        **values,
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            viewer=viewer,
+            csrf=visit.csrf,
+            now=visit.now,
+            here=visit.request.url.path,
+            said=visit.query.text("said", 300),
+            menu=_ICONS,
+            **values,
+        )
     )
     return HTMLResponse(text, status, _HEADERS)
 
@@ -144,7 +148,7 @@ def _ago(at: datetime | None, now: datetime) -> str:
 def duration(seconds: float | timedelta | None) -> str:
     """A span of time in two figures or so: 0.24 s, 12 s, 5 min, 3 h, 2 d."""
     if seconds is None:
-        return "–"
+        return "-"
     if isinstance(seconds, timedelta):
         seconds = seconds.total_seconds()
     if seconds < 10:

@@ -1,4 +1,4 @@
-"""What a phone shows of one content: a bubble, one of LINE's own templates, or what of it is JSON."""
+"""What a phone shows of one content: a bubble, or one of LINE's own templates."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

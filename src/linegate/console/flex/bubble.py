@@ -13,7 +13,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from linegate.console.flex.pieces import button, icon, image, note_of, text
+from linegate.console.flex.pieces import (
+    button,
+    filler,
+    icon,
+    image,
+    note_of,
+    separator,
+    text,
+)
 from linegate.console.flex.values import (
     BUBBLE_WIDTHS,
     Css,
@@ -47,7 +55,7 @@ def draw_bubble(bubble: Any) -> Markup:
     css.set("width", f"{BUBBLE_WIDTHS[size]}px")
     direction = word(tree.get("direction"), "ltr", "rtl") or "ltr"
     styles = tree.get("styles") or tree.get("style")
-    drawn = []
+    drawn: list[Markup] = []
     for name in _BLOCKS:
         block = tree.get(name)
         if isinstance(block, Mapping):
@@ -75,26 +83,17 @@ def _component(piece: Any, parent: str, gap: str, depth: int) -> Markup:
     if not isinstance(piece, Mapping) or depth > _DEEPEST:
         return Markup("")
     css = _placed(piece, parent, gap)
-    match word(piece.get("type"), *_KINDS):
-        case "box":
-            return _box(piece, parent, css, depth)
-        case "text":
-            return text(piece, css)
-        case "button":
-            return button(piece, css)
-        case "image":
-            return image(piece, css, parent)
-        case "icon":
-            return icon(piece, css)
-        case "separator":
-            css.set("background-color", colour(piece.get("color")))
-            return Markup('<div class="fx-separator" data-css="{}"></div>').format(css)
-        case "filler":
-            return Markup('<div class="fx-filler" data-css="{}"></div>').format(css)
-    return Markup("")
+    kind = word(piece.get("type"), *_KINDS)
+    if kind == "box":
+        return _box(piece, parent, css, depth)
+    if kind == "image":
+        return image(piece, css, parent)
+    draw = _PLAIN.get(kind or "")
+    return Markup("") if draw is None else draw(piece, css)
 
 
 _KINDS = ("box", "text", "button", "image", "icon", "separator", "filler")
+_PLAIN = {"text": text, "button": button, "icon": icon, "separator": separator, "filler": filler}
 
 
 def _placed(piece: Mapping[str, Any], parent: str, gap: str) -> Css:
@@ -110,7 +109,9 @@ def _placed(piece: Mapping[str, Any], parent: str, gap: str) -> Css:
     places = ("top", "bottom", "inset-inline-start", "inset-inline-end")
     for name, place in zip(("Top", "Bottom", "Start", "End"), places, strict=True):
         css.set(place, space(piece.get("offset" + name)))
-    if position is None and any("offset" + name in piece for name in ("Top", "Bottom", "Start", "End")):
+    if position is None and any(
+        "offset" + name in piece for name in ("Top", "Bottom", "Start", "End")
+    ):
         css.set("position", "relative")
     return css
 
@@ -153,7 +154,7 @@ def _box(box: Mapping[str, Any], parent: str, css: Css, depth: int) -> Markup:
 
 
 def _children(contents: Any, layout: str, spacing: str | None, depth: int) -> Markup:
-    """Components with their distances: a margin stands for the box's spacing; the first has none."""
+    """Components with their distances: a margin replaces the box's spacing; the first has none."""
     if not isinstance(contents, Sequence) or isinstance(contents, str):
         return Markup("")
     drawn, is_first = [], True

@@ -5,9 +5,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from linegate.console.flex.values import Css, colour, font_size, image_width, picture, ratio, whole, word
+from linegate.console.flex.values import (
+    Css,
+    colour,
+    font_size,
+    image_width,
+    picture,
+    ratio,
+    whole,
+    word,
+)
 
-__all__ = ["button", "icon", "image", "note_of", "text"]
+__all__ = ["button", "filler", "icon", "image", "note_of", "separator", "text"]
 
 _GRAVITY = {"top": "flex-start", "center": "center", "bottom": "flex-end"}
 
@@ -33,9 +42,9 @@ def text(piece: Mapping[str, Any], css: Css) -> Markup:
         words = Markup("").join(_span(each) for each in spans)
     else:
         words = Markup("{}").format(_words(piece.get("text")))
-    return Markup('<div class="fx-text" data-css="{}"{}><span class="{}" data-css="{}">{}</span></div>').format(
-        css, note_of(piece.get("action")), kind, inner, words
-    )
+    return Markup(
+        '<div class="fx-text" data-css="{}"{}><span class="{}" data-css="{}">{}</span></div>'
+    ).format(css, note_of(piece.get("action")), kind, inner, words)
 
 
 def button(piece: Mapping[str, Any], css: Css) -> Markup:
@@ -73,9 +82,21 @@ def image(piece: Mapping[str, Any], css: Css, parent: str) -> Markup:
     frame.set("aspect-ratio", ratio(piece.get("aspectRatio")) or "1 / 1")
     frame.set("background-color", colour(piece.get("backgroundColor")))
     mode = word(piece.get("aspectMode"), "cover", "fit") or "fit"
-    return Markup('<div class="fx-image in-{}" data-css="{}"{}><span class="fx-frame" data-css="{}">{}</span></div>').format(
-        parent, css, note_of(piece.get("action")), frame, _picture(piece, f"fx-{mode}", Css())
-    )
+    return Markup(
+        '<div class="fx-image in-{}" data-css="{}"{}>'
+        '<span class="fx-frame" data-css="{}">{}</span></div>'
+    ).format(parent, css, note_of(piece.get("action")), frame, _picture(piece, f"fx-{mode}", Css()))
+
+
+def separator(piece: Mapping[str, Any], css: Css) -> Markup:
+    """A line; which way it lies, the box says."""
+    css.set("background-color", colour(piece.get("color")))
+    return Markup('<div class="fx-separator" data-css="{}"></div>').format(css)
+
+
+def filler(piece: Mapping[str, Any], css: Css) -> Markup:
+    """Room that nothing else takes."""
+    return Markup('<div class="fx-filler" data-css="{}"></div>').format(css)
 
 
 def note_of(action: Any) -> Markup:
@@ -92,7 +113,12 @@ def _span(piece: Any) -> Markup:
     css = Css()
     css.set("color", colour(piece.get("color")))
     css.set("font-size", font_size(piece.get("size")))
-    css.set("font-weight", {"bold": "bold", "regular": "normal"}.get(word(piece.get("weight"), "bold", "regular") or ""))
+    css.set(
+        "font-weight",
+        {"bold": "bold", "regular": "normal"}.get(
+            word(piece.get("weight"), "bold", "regular") or ""
+        ),
+    )
     css.set("font-style", word(piece.get("style"), "italic", "normal"))
     css.set("text-decoration", word(piece.get("decoration"), "underline", "line-through", "none"))
     return Markup('<span data-css="{}">{}</span>').format(css, _words(piece.get("text")))

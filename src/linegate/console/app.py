@@ -77,7 +77,11 @@ class Console:
                 for line in self.table
             ),
         ]
-        handlers = {HTTPException: _on_http, **dict.fromkeys(AWAY, _on_away), Exception: _on_crash}
+        handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+            HTTPException: _on_http,
+            **dict.fromkeys(AWAY, _on_away),
+            Exception: _on_crash,
+        }
         app = Starlette(routes=routes, exception_handlers={**handlers})
         app.router.redirect_slashes = False
         return [Route("/console", _to_overview, methods=["GET"]), Mount("/console", app=app)]

@@ -34,19 +34,9 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_ICONS = {
+_MENU = {
     "Overview": "/console/",
     "Messages": "/console/messages",
-    "Bulks": "/console/bulks",
-    "Templates": "/console/templates",
-    "Compose": "/console/compose",
-    "Webhooks": "/console/webhooks",
-    "Senders": "/console/senders",
-    "Keys": "/console/keys",
-    "Users": "/console/users",
-    "Parts": "/console/parts",
-    "Audit": "/console/audit",
-    "Set-up": "/console/guide",
 }
 
 
@@ -62,7 +52,7 @@ def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HT
             now=visit.now,
             here=visit.request.url.path,
             said=visit.query.text("said", 300),
-            menu=_ICONS,
+            menu=_MENU,
             **values,
         )
     )

@@ -1,7 +1,7 @@
 """Values of a bubble as CSS: sizes, spaces, colours, places.
 
 Everything that is not a known word or a well-formed number gives None, so that nothing of a
-client's reaches a style unread. Both vocabularies are understood: LINE's, and the one clients write.
+client's reaches a style unread. Both vocabularies are understood: LINE's and the clients'.
 
 Source: LINE Flex Message reference and layout guide (keyword sizes); docs/reference/content.md.
 """

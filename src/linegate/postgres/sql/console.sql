@@ -68,7 +68,7 @@ CROSS JOIN LATERAL (
     SELECT count(*)::integer AS messages
     FROM (SELECT 1 FROM queue
           WHERE queue.sender_id = sender.id AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')
-            AND queue.due_at <= :now LIMIT :most) AS some
+            AND queue.due_at <= :now LIMIT :most) AS looked_at
 ) AS due
 CROSS JOIN LATERAL (
     SELECT min(first.due_at) AS due_at
@@ -93,12 +93,12 @@ FROM (SELECT * FROM endpoint
 JOIN account ON account.id = endpoint.account_id
 CROSS JOIN LATERAL (
     SELECT count(*)::integer AS reports
-    FROM (SELECT 1 FROM push WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NULL LIMIT :most) AS some
+    FROM (SELECT 1 FROM push WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NULL LIMIT :most) AS looked_at
 ) AS waiting
 CROSS JOIN LATERAL (
     SELECT count(*)::integer AS reports
     FROM (SELECT 1 FROM push
-          WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NOT NULL LIMIT :most) AS some
+          WHERE push.endpoint_id = endpoint.id AND push.given_up_at IS NOT NULL LIMIT :most) AS looked_at
 ) AS lost
 ORDER BY endpoint.failures DESC, endpoint.id DESC;
 
@@ -149,8 +149,8 @@ ORDER BY waiting.due_at LIMIT :limit;
 
 -- name: unanswered_messages :many
 -- Messages that were handed over, or are being: those whose patience ends first.
-SELECT some.id
+SELECT looked_at.id
 FROM (SELECT queue.id, queue.account_id, queue.due_at FROM queue
-      WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most) AS some
-WHERE some.account_id = ANY(:account_ids::bigint[])
-ORDER BY some.due_at LIMIT :limit;
+      WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most) AS looked_at
+WHERE looked_at.account_id = ANY(:account_ids::bigint[])
+ORDER BY looked_at.due_at LIMIT :limit;

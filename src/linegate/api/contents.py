@@ -7,6 +7,8 @@ templates are applied.
 from dataclasses import dataclass
 from datetime import datetime
 
+from starlette.concurrency import run_in_threadpool
+
 from linegate.api.directory import Directory
 from linegate.api.registered import fill
 from linegate.api.schemas import LineMessage
@@ -21,6 +23,8 @@ from linegate.line.template import render_template
 from linegate.postgres.directory import Sender
 
 __all__ = ["Made", "make_content"]
+
+_MANY = 1000  # destinations: from here on they are not filled between two other requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ async def _registered(
     )
     if isinstance(chosen, Violation):
         return [chosen]
-    filled = fill(content, message.destinations, chosen.template, path)
+    asked = (content, message.destinations, chosen.template, path)
+    many = len(message.destinations) > _MANY
+    filled = await run_in_threadpool(fill, *asked) if many else fill(*asked)
     if isinstance(filled, list):
         return filled
     return Made(

@@ -288,7 +288,10 @@ async def test_endpoints_that_hang_do_not_hold_up_one_that_answers(
             await pusher.run_once()
             await asyncio.wait_for(hanging.wait(), 10)
             await scene.finished(1, now=clock.now(), endpoint_id=good)
-            await pusher.run_once()
+            assert await pusher.run_once() == 0  # it has looked just now
+            assert pusher.next_at() == clock.now() + timedelta(milliseconds=20)
+            await clock.advance(timedelta(milliseconds=20))
+            assert await pusher.run_once() >= 1
             await asyncio.wait_for(taken.wait(), 10)
             for turn in pusher._turns:
                 turn.cancel()

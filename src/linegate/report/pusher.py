@@ -29,6 +29,7 @@ _DOUBTFUL_AT_ONCE = 100
 _EXTRA_POSTS = 200
 _LEASE_FOR = timedelta(seconds=15)  # how long a dead worker keeps its endpoints waiting
 _KEEP_EVERY = timedelta(seconds=4)
+_LOOK_EVERY = timedelta(milliseconds=20)  # while there is anything in hand
 
 
 class Pusher:
@@ -55,12 +56,15 @@ class Pusher:
         )
         self._turns: dict[asyncio.Task[None], Endpoint] = {}
         self._next_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._kept_at = clock.now()
 
     async def run_once(self) -> int:
         """Lease endpoints with reports due and start draining each; gives how many endpoints."""
         self._reap()
         await self._keep()
+        if self._is_soon():
+            return 0
         steady = sum(1 for endpoint in self._turns.values() if endpoint.is_steady)
         doubtful = len(self._turns) - steady
         now = self._clock.now()
@@ -73,6 +77,7 @@ class Pusher:
                 now=now,
             )
             self._next_at = None if leased else await next_push_at(conn, now=now)
+            self._looked_at = now
         for endpoint in leased:
             turn = asyncio.create_task(Drain(endpoint, self._posting).run())
             self._turns[turn] = endpoint
@@ -88,6 +93,19 @@ class Pusher:
         if self._turns:
             await asyncio.wait(self._turns)
         self._reap()
+
+    def _is_soon(self) -> bool:
+        """Whether the last look was just now; then the next one comes when it may.
+
+        A bell rings for every commit, and a look at many endpoints costs as much as their reports.
+        """
+        if not self._turns or self._looked_at is None:
+            return False
+        may_at = self._looked_at + _LOOK_EVERY
+        if self._clock.now() >= may_at:
+            return False
+        self._next_at = may_at
+        return True
 
     def _reap(self) -> None:
         """Raise what ended a turn, for the supervisor to tell; the lease runs out by itself."""

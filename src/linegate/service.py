@@ -89,6 +89,7 @@ def opened_store(
     """The installation's database, as the settings say."""
     return open_store(
         home=settings.home,
+        runtime_folder=settings.runtime_folder,
         database_url=settings.database_url,
         secret_key=settings.secret_key,
         clock=clock,

@@ -1,5 +1,8 @@
 """`kill -9` in the middle of a bulk: nothing is lost, and every message ends in one report."""
 
+import os
+import signal
+
 import pytest
 
 from support.program import free_port, home_folder, program
@@ -66,3 +69,22 @@ async def check_ends(shop: Shop, by_status: dict[str, int]) -> None:
     """All were delivered but those whose event nobody was there to take."""
     assert set(by_status) <= {"DELIVERED_TO_HANDSET", "EXPIRED_EXPIRED"}
     assert by_status.get("EXPIRED_EXPIRED", 0) <= await shop.events_lost()
+
+
+async def test_a_database_that_dies_alone_is_started_again_and_nothing_accepted_is_lost() -> None:
+    port = free_port()
+    with home_folder() as home:
+        async with simulated_line(port) as line:
+            settings = {**SETTINGS, "line_api_url": line.url}
+            async with program(home, port=port, **settings) as up:
+                shop = await Shop.open(home, line, **settings)
+                numbers = [f"8190100{at // 80:03d}{at % 80:02d}" for at in range(BULK)]
+                sent = await shop.send(up, *numbers, seconds=30)
+                await shop.has_asked(BULK // 5)
+                database = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
+                os.kill(database, signal.SIGKILL)
+                told = await shop.is_told(BULK, within=90)
+                pulled = await shop.pull(up)
+                await check_ends(shop, told["byStatus"])
+                assert sorted(pulled) == sorted(sent)
+                assert await up.end() == 0

@@ -115,6 +115,7 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
         clock = SystemClock()
         async with open_store(
             home=settings.home,
+            runtime_folder=settings.runtime_folder,
             database_url=settings.database_url,
             secret_key=settings.secret_key,
             clock=clock,

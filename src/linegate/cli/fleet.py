@@ -7,7 +7,7 @@ One that dies is started again after a pause.
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -17,6 +17,7 @@ from linegate.cli.sandbox import Sandbox, banner, prepare
 from linegate.cli.scrape import own_registry, shared_registry
 from linegate.clock import SystemClock
 from linegate.config import Settings
+from linegate.postgres.embedded import EmbeddedError, EmbeddedServer
 from linegate.service import opened_store, serve_api
 
 __all__ = ["run_all"]
@@ -25,6 +26,7 @@ _log = structlog.get_logger()
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PAUSES = (0.5, 1, 2, 5, 10)
 _STOP_WITHIN = 20  # seconds
+_LOOK_EVERY = 1.0
 
 
 async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> None:
@@ -48,8 +50,13 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
             descriptor = prepared.listening.fileno()
             smpp = prepared.smpp.fileno()
             arguments = ["simulate", "--fd", str(descriptor), "--smpp-fd", str(smpp)]
-            lasting.create_task(_keep("simulator", arguments, settings, descriptor, smpp))
+            keep = _keep(
+                "simulator", arguments, settings, descriptor, smpp, again=prepared.configure
+            )
+            lasting.create_task(keep)
             await prepared.configure()
+        if store.server is not None:
+            lasting.create_task(_watch(store.server))
         for number in range(settings.workers):
             workers.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
 
@@ -61,9 +68,30 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
         lasting.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
 
 
-async def _keep(name: str, arguments: list[str], settings: Settings, *descriptors: int) -> None:
-    """Run a child, again and again; it gets these open files."""
+async def _watch(server: EmbeddedServer) -> None:
+    """Start the embedded database again should it die while we live."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        try:
+            if await server.ensure_running():
+                _log.warning("database.started", home=str(server.data.parent.parent))
+        except (EmbeddedError, OSError, TimeoutError) as error:
+            _log.error("database.lost", error=str(error), pause_s=_LOOK_EVERY)
+
+
+async def _keep(
+    name: str,
+    arguments: list[str],
+    settings: Settings,
+    *descriptors: int,
+    again: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Run a child, again and again; it gets these open files.
+
+    again: what one that is started anew must be told.
+    """
     failures = 0
+    starts = 0
     while True:
         started = asyncio.get_running_loop().time()
         child = await asyncio.create_subprocess_exec(
@@ -77,9 +105,14 @@ async def _keep(name: str, arguments: list[str], settings: Settings, *descriptor
             pass_fds=descriptors,
             start_new_session=True,  # Ctrl-C is ours: we tell the children in order
         )
+        starts += 1
+        telling = asyncio.ensure_future(again()) if again is not None and starts > 1 else None
         try:
             code = await child.wait()
         finally:
+            if telling is not None:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
             await _stop(child)
         ran_for = asyncio.get_running_loop().time() - started
         failures = 0 if ran_for > 60 else failures + 1

@@ -94,13 +94,40 @@ class EmbeddedServer:
     admin_dsn: the database `postgres` as superuser: for tests and repairs.
     """
 
-    def __init__(self, cluster: _Cluster, socket_folder: Path, use: IO[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: _Cluster,
+        socket_folder: Path,
+        use: IO[str],
+        clock: Clock,
+        *,
+        runtime_folder: Path | None,
+        settings: Mapping[str, str],
+    ) -> None:
         self.dsn = _dsn("linegate", "linegate", socket_folder)
         self.admin_dsn = _dsn("postgres", "postgres", socket_folder)
         self.data = cluster.data
         self._cluster = cluster
         self._use = use
         self._clock = clock
+        self._runtime_folder = runtime_folder
+        self._settings = dict(settings)
+
+    async def ensure_running(self) -> bool:
+        """Start the server again if it has died, with crash recovery; whether it had.
+
+        Raises: as `start` does.
+        """
+        running = _running(self._cluster.data)
+        if running is not None or self._use.closed:
+            return False
+        async with _alone(self._cluster.home, self._clock):
+            await _until_orphans_ended(self._cluster, self._clock)
+            await _to_the_end(
+                lambda: _bring_up(self._cluster, self._runtime_folder, self._settings)
+            )
+            await _until_ready(self._cluster, self._clock)
+        return True
 
     async def stop(self) -> None:
         """Leave the server; it is shut down (fast) if nobody else uses it. Twice is harmless.
@@ -139,7 +166,14 @@ async def start(
             socket_folder = await _to_the_end(
                 lambda: _bring_up(cluster, runtime_folder, dict(settings or {}))
             )
-            server = EmbeddedServer(cluster, socket_folder, use, clock)
+            server = EmbeddedServer(
+                cluster,
+                socket_folder,
+                use,
+                clock,
+                runtime_folder=runtime_folder,
+                settings=settings or {},
+            )
             await _until_ready(cluster, clock)
             await _ask(server.dsn)
         except BaseException:

@@ -6,7 +6,7 @@ the first one migrates, the others wait for the lock.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linegate.clock import Clock
@@ -25,17 +25,19 @@ _FINGERPRINT = "secret_key_fingerprint"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open database, and the vault whose key it knows."""
+    """An open database, and the vault whose key it knows. server: the embedded one, or None."""
 
     dsn: str
     pool: Pool
     vault: Vault
+    server: embedded.EmbeddedServer | None = None
 
 
 @asynccontextmanager
 async def open_store(
     *,
     home: Path,
+    runtime_folder: Path | None = None,
     database_url: str | None,
     secret_key: str | None,
     clock: Clock,
@@ -53,11 +55,11 @@ async def open_store(
         async with _opened(database_url, secret_key, clock, connections, application) as store:
             yield store
         return
-    server = await embedded.start(home, clock=clock)
+    server = await embedded.start(home, clock=clock, runtime_folder=runtime_folder)
     try:
         key = secret_key or kept_key(home)
         async with _opened(server.dsn, key, clock, connections, application) as store:
-            yield store
+            yield replace(store, server=server)
     finally:
         await server.stop()
 

@@ -24,7 +24,9 @@ _FILE_VARIABLE = "LINEGATE_CONFIG"
 # Kubernetes sets such variables for every service; one that is called linegate is not our option.
 _FOREIGN = re.compile(r"LINEGATE_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
 # Read by one command alone, for secrets that a process list must not show.
-_OF_COMMANDS = frozenset({"LINEGATE_CHANNEL_SECRET", "LINEGATE_ACCESS_TOKEN"})
+_OF_COMMANDS = frozenset(
+    {"LINEGATE_CHANNEL_SECRET", "LINEGATE_ACCESS_TOKEN", "LINEGATE_API_KEY", "LINEGATE_URL"}
+)
 _MOST_LEASE = timedelta(seconds=15)
 _MOST_IN_FLIGHT = 256
 

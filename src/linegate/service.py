@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
+from linegate.accept.import_bulk import Importer
+from linegate.accept.remover import ImportRemover
 from linegate.api.app import Routes, create_app
 from linegate.api.bulks import Bulks
 from linegate.api.callbacks import LineWebhook
@@ -22,6 +24,7 @@ from linegate.api.directory import Directory
 from linegate.api.front import Front
 from linegate.api.gate import Gate
 from linegate.api.health import Health
+from linegate.api.imports import Import
 from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
@@ -148,6 +151,9 @@ async def build_api(
     routes = Routes(
         send=send,
         bulks=Bulks(directory, Steering(store.pool), clock),
+        imports=Import(
+            directory, Importer(store.pool, ids), gate, clock, metrics, settings.body_limit
+        ),
         reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
         logs=Logs(directory, Logbook(store.pool, clock), clock),
         line_webhook=LineWebhook(
@@ -271,6 +277,7 @@ async def _add_dispatch(
     supervisor.add(Ears(store.pool, clock, metrics, senders.handed_over))
     supervisor.add(Shaper(store.pool, clock, metrics), waker=wakeup.bell("linegate_shape"))
     supervisor.add(Counter(store.pool, clock))
+    supervisor.add(ImportRemover(store.pool, clock))
 
 
 def _add_report(

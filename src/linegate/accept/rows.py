@@ -7,7 +7,7 @@ from linegate.accept.once import Once
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.postgres.bulks import AcceptedRows, RunRow, TrackRow
 
-__all__ = ["Numbered", "rows_of"]
+__all__ = ["Numbered", "rows_of", "window_text"]
 
 ALONE_AT_MOST = 10  # destinations of a request whose messages go before those of bulks
 
@@ -140,7 +140,7 @@ def _object_row(
         part.campaign,
         part.callback_data,
         part.validity,
-        _window_text(part),
+        window_text(part),
         part.sms_failover,
         part.intermediate,
         part.template_version,
@@ -149,7 +149,7 @@ def _object_row(
     )
 
 
-def _window_text(part: MessageObject) -> str | None:
+def window_text(part: MessageObject) -> str | None:
     """The window as JSON, for the dispatcher: it is looked at again at every attempt."""
     window = part.window
     if window is None:

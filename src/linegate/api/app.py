@@ -17,6 +17,7 @@ from linegate.api.client_certificates import ClientCertificates
 from linegate.api.front import Front, Handler
 from linegate.api.health import Health
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY
+from linegate.api.imports import Import
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
 from linegate.api.preview import Preview
@@ -63,6 +64,7 @@ class Routes:
     validate: Validate
     preview: Preview
     bulks: Bulks
+    imports: Import
 
 
 def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
@@ -78,6 +80,7 @@ def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
         routes=[
             _route("/line/1/messages", POST=routes.send.__call__),
             _route("/line/1/reports", GET=routes.reports.__call__),
+            _route("/line/1/bulks/import", POST=routes.imports.__call__),
             _route("/line/1/bulks", GET=routes.bulks.show, PUT=routes.bulks.change),
             _route(
                 "/line/1/bulks/status",

@@ -8,6 +8,7 @@ from linegate.cli import (
     bulks,
     keys,
     prices,
+    send,
     senders,
     serve,
     sms_routes,
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("up")(serve.up)
 app.command("api")(serve.api)
 app.command("worker")(serve.worker)
+app.command("send")(send.send)
 app.command("simulate")(serve.simulate)
 app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)

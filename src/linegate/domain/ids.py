@@ -36,11 +36,12 @@ class IdMaker:
         self._next = 0  # milliseconds * 1024 + counter: what is free
         self._lane = 0
 
-    def block(self, count: int, now: datetime) -> list[int]:
-        """Give `count` ids in ascending order, all of one lane."""
+    def block(self, count: int, now: datetime, *, lane: int | None = None) -> list[int]:
+        """Give `count` ids in ascending order, all of one lane: this one, or the next in turn."""
         first = max(self._next, ((now - _EPOCH) // _MILLISECOND) * _PER_MS)
         self._next = first + count
-        self._lane = lane = (self._lane + 1) % _LANES
+        if lane is None:
+            self._lane = lane = (self._lane + 1) % _LANES
         low = self._process | lane
         ids: list[int] = []
         end = first + count

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from linegate.domain.decide import Finish
 from linegate.domain.pace import Pace
 from linegate.domain.release import Track
 from linegate.domain.window import DeliveryWindow
@@ -57,6 +58,7 @@ class WaitingTrack(NamedTuple):
     track: Track
     object_id: int
     sender_id: int
+    end: Finish | None = None  # of destinations that cannot be sent to
 
 
 async def take_runs(conn: Connection, *, limit: int, now: datetime) -> list[RunState]:
@@ -98,6 +100,7 @@ async def load_tracks(conn: Connection, bulk_id: int) -> list[WaitingTrack]:
             ),
             row["object_id"],
             row["sender_id"],
+            Finish(row["end_status"], row["end_error"]) if row["end_status"] else None,
         )
         for row in rows
     ]

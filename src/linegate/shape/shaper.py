@@ -115,7 +115,11 @@ class Shaper:
     async def _release(
         self, conn: Connection, run: RunState, objects: dict[int, int], now: datetime
     ) -> int:
-        waiting = await load_tracks(conn, run.bulk_id)
+        tracks = await load_tracks(conn, run.bulk_id)
+        waiting = [each for each in tracks if each.end is None]
+        rejected = [each for each in tracks if each.end is not None]
+        for each in rejected[:1]:
+            await self._end(conn, each.track.id, each.end or CANCELLED, now)
         turns: list[int] = []
         room = 0
         if run.pace is not None:
@@ -153,6 +157,8 @@ class Shaper:
         if run.pace is not None:
             turn_at = await self._next_turn(conn, list(objects), now)
             next_at = min(filter(None, (next_at, turn_at)), default=None)
+        if rejected:
+            next_at = now  # there may be more of them
         await self._write(conn, run, plan.free_at, next_at)
         return released
 
@@ -206,7 +212,7 @@ class Shaper:
         )
         waiting: list[WaitingTrack] = await load_tracks(conn, run.bulk_id)
         if ended < _CHUNK and waiting:
-            ended += await self._end(conn, waiting[0].track.id, CANCELLED, now)
+            ended += await self._end(conn, waiting[0].track.id, waiting[0].end or CANCELLED, now)
         self._metrics.cancelled.inc(ended)
         await self._write(conn, run, run.free_at, now if ended else None)
 

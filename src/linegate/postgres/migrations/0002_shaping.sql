@@ -50,7 +50,9 @@ CREATE TABLE track (
     position    bigint NOT NULL,             -- the last message that was released; the bulk's id: none yet
     last_id     bigint NOT NULL,
     remaining   integer NOT NULL,
-    eligible_at timestamptz                  -- when its messages could first have gone: validity starts
+    eligible_at timestamptz,                 -- when its messages could first have gone: validity starts
+    end_status  smallint,                    -- destinations of an import that cannot be sent to: how they end,
+    end_error   smallint                     -- once it is open
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX track_bulk ON track (bulk_id);
 

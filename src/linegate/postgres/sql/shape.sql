@@ -17,7 +17,7 @@ WHERE next_at IS NOT NULL
 
 -- name: load_tracks :many
 -- The tracks of a bulk that still have messages waiting.
-SELECT id, object_id, sender_id, validity, days, opens, closes, zone, remaining, eligible_at
+SELECT id, object_id, sender_id, validity, days, opens, closes, zone, remaining, eligible_at, end_status, end_error
 FROM track WHERE bulk_id = :bulk_id AND remaining > 0
   AND NOT EXISTS (SELECT 1 FROM object_hold WHERE object_hold.object_id = track.object_id)
 ORDER BY id;

@@ -43,7 +43,7 @@ SELECT COALESCE(sum(remaining), 0)::bigint FROM track WHERE bulk_id = :bulk_id;
 SELECT track.remaining, track.validity, track.days, track.opens, track.closes, track.zone, track.eligible_at,
        pace.per_second
 FROM track JOIN sender_pace AS pace ON pace.sender_id = track.sender_id
-WHERE track.bulk_id = :bulk_id AND track.remaining > 0
+WHERE track.bulk_id = :bulk_id AND track.remaining > 0 AND track.end_status IS NULL
 ORDER BY track.id;
 
 -- name: bulk_rate :value
@@ -143,7 +143,7 @@ UPDATE bulk_run SET next_at = :now WHERE bulk_id = :bulk_id AND status IN ('proc
 -- name: uncounted_runs :many
 -- Bulks under way, the longest uncounted first.
 SELECT bulk_id, last_id FROM bulk_run
-WHERE finished_at IS NULL AND send_at <= :now AND status <> 'importing' AND (counted_at IS NULL OR counted_at <= :before)
+WHERE finished_at IS NULL AND send_at <= :now AND status NOT IN ('importing', 'failed') AND (counted_at IS NULL OR counted_at <= :before)
 ORDER BY counted_at NULLS FIRST LIMIT :limit;
 
 -- name: write_counts :exec

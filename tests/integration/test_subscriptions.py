@@ -11,6 +11,7 @@ from linegate.cli.keys import create_key
 from linegate.postgres.identities import KeyRules
 from support.certificates import make_certificates
 from support.clock import FakeClock
+from support.fault_server import answering, serving
 from support.gateway import ACCOUNT, SENDER, Answer, Gateway, a_request, running_api
 
 Json = dict[str, Any]
@@ -239,6 +240,31 @@ async def test_a_certificate_is_kept_and_its_key_never_shown(
     assert shown.json["certificateStatus"] == "READY"
     assert shown.json["issuedBy"] == "CN=test authority"
     assert b"PRIVATE" not in shown.body
+
+
+async def test_a_certificate_can_be_tried_on_a_url(
+    database_url: str, clock: FakeClock, tmp_path: Path
+) -> None:
+    make_certificates(tmp_path)
+    pem = (tmp_path / "certificate.pem").read_bytes() + (tmp_path / "key.pem").read_bytes()
+    content = base64.b64encode(pem).decode()
+    async with (
+        running_api(database_url, clock, webhook_allow_private="1") as gateway,
+        serving(answering()) as good,
+        serving(answering(403)) as bad,
+    ):
+        rules = KeyRules(scopes=frozenset({"subscriptions:manage"}))
+        key = "App " + await create_key(gateway.store, ACCOUNT, name="", rules=rules)
+        await post(
+            gateway, key, CERTIFICATES, {"certificateId": "c", "certificateContent": content}
+        )
+        path = f"{CERTIFICATES}/test/webhook"
+        answer = await post(gateway, key, path, {"certificateId": "c", "webhookUrl": good.url})
+        assert answer.json["result"] == "SUCCESS"
+        answer = await post(gateway, key, path, {"certificateId": "c", "webhookUrl": bad.url})
+        assert (answer.json["result"], answer.json["failReasons"]) == ("FAIL", ["answered 403"])
+        answer = await post(gateway, key, path, {"certificateId": "d", "webhookUrl": good.url})
+        assert answer.status == 404
 
 
 async def endpoint_of(gateway: Gateway, key: str, **more: Any) -> str | None:

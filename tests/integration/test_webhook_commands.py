@@ -1,0 +1,75 @@
+"""`linegate webhook` and `linegate price` as an operator types them."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from linegate.cli.main import app
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def installation(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account `shop` with its own endpoint, on the test's database."""
+    monkeypatch.setenv("LINEGATE_DATABASE_URL", database_url)
+    monkeypatch.setenv("LINEGATE_SECRET_KEY", base64.b64encode(bytes(32)).decode())
+    typed("account", "create", "shop")
+    typed("webhook", "set", "--account", "shop", "--url", "http://127.0.0.1:8080/hook")
+
+
+def typed(*words: str, fails: bool = False) -> str:
+    """What a command prints."""
+    result = CliRunner().invoke(app, list(words))
+    assert (result.exit_code != 0) is fails, result.output
+    return result.stdout
+
+
+def shown(*words: str, fails: bool = False) -> Json:
+    """The same as JSON."""
+    answer: Json = json.loads(typed(*words, "--json", fails=fails))
+    return answer
+
+
+@pytest.mark.usefixtures("installation")
+def test_endpoints_are_listed_and_shown() -> None:
+    (endpoint,) = shown("webhook", "list")["endpoints"]
+    assert (endpoint["account"], endpoint["state"], endpoint["waiting"]) == ("shop", "new", 0)
+    assert shown("webhook", "list", "--account", "other") == {"endpoints": []}
+    assert shown("webhook", "show", str(endpoint["id"])) == endpoint
+    typed("webhook", "show", "999", fails=True)
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_test_push_keeps_to_the_rules_for_addresses() -> None:
+    (endpoint,) = shown("webhook", "list")["endpoints"]
+    tried = shown("webhook", "test", str(endpoint["id"]), fails=True)
+    assert (tried["result"], tried["detail"]) == ("failed", "the address is not a public one")
+
+
+@pytest.mark.usefixtures("installation")
+def test_retry_and_replay_say_how_many_reports_they_move() -> None:
+    (endpoint,) = shown("webhook", "list")["endpoints"]
+    id_ = str(endpoint["id"])
+    assert shown("webhook", "retry", id_)["broughtForward"] == 0
+    assert shown("webhook", "replay", id_, "--since", "2026-01-01T00:00:00Z", "--all") == {
+        "endpoint": endpoint["id"],
+        "queued": 0,
+    }
+    typed("webhook", "replay", id_, "--since", "yesterday", fails=True)
+    typed("webhook", "retry", "999", fails=True)
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_price_needs_a_currency_and_a_sender() -> None:
+    secret = ("--channel-secret", "x", "--access-token", "x")
+    typed("sender", "create", "--account", "shop", "--sender", "S", "--channel-id", "1", *secret)
+    named = ("price", "set", "--account", "shop", "--sender", "S")
+    assert shown(*named, "--price", "0.15", "--currency", "EUR")["price"] == "0.15"
+    assert typed(*named) == "no price\n"
+    typed(*named, "--price", "0.15", fails=True)
+    typed(*named, "--price", "-1", "--currency", "EUR", fails=True)
+    typed("price", "set", "--account", "shop", "--sender", "T", fails=True)

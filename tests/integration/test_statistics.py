@@ -79,6 +79,7 @@ async def test_figures_are_the_same_before_and_after_they_are_added_up(
             "accepted": 4,
             "pending": 1,
             "statuses": {"DELIVERED_TO_HANDSET": 2, "REJECTED_DESTINATION": 1},
+            "bySms": 0,
             "cost": [{"amount": 3.0, "currency": "JPY"}],
         }
     ]
@@ -232,3 +233,43 @@ async def test_delivery_after_another_end_is_told_as_late(
     async with pool.acquire() as conn:
         rows = await list_line_counts(conn, account_id=None, since=clock.now().date().min)
     assert [(row.late, row.difference) for row in rows if not row.templated] == [(1, 0)]
+
+
+async def test_what_an_sms_delivered_costs_its_own_price_and_is_not_lines(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    pool = gateway.store.pool
+    async with pool.acquire() as conn:
+        await conn.execute("UPDATE sender SET price = 1.5, currency = 'JPY'")
+    await send(gateway, key, "819010000001", "819010000002")
+    async with pool.acquire() as conn:
+        (row,) = await conn.fetch(
+            "DELETE FROM queue WHERE id = (SELECT min(id) FROM queue)"
+            " RETURNING id, object_id, account_id"
+        )
+        await conn.execute(
+            "WITH ended AS (INSERT INTO final"
+            " (message_id, account_id, object_id, status, error, sent_at, done_at)"
+            " VALUES ($1, $2, $3, 5, 0, $4, $4))"
+            " INSERT INTO sms_end (message_id, sender, parts, price, currency, line_status,"
+            " line_error) VALUES ($1, 'SMS', 2, 0.08, 'EUR', 15, 3)",
+            row["id"],
+            row["account_id"],
+            row["object_id"],
+            clock.now(),
+        )
+    await deliver_all(pool, clock)
+    fresh = await counts(gateway, key)
+    assert fresh == [
+        {
+            "accepted": 2,
+            "pending": 0,
+            "statuses": {"DELIVERED_TO_HANDSET": 2},
+            "bySms": 1,
+            "cost": [{"amount": 0.08, "currency": "EUR"}, {"amount": 1.5, "currency": "JPY"}],
+        }
+    ]
+    await roll(pool, clock)
+    assert await counts(gateway, key) == fresh
+    async with pool.acquire() as conn:
+        assert await conn.fetchval("SELECT delivered FROM line_count") == 1

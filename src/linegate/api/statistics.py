@@ -70,6 +70,7 @@ def shown_figures(group: Group, figures: Figures) -> dict[str, object]:
         "accepted": figures.accepted,
         "pending": figures.pending,
         "statuses": figures.ended,
+        "bySms": figures.by_sms,
         "cost": cost,
     }
 

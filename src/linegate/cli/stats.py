@@ -108,7 +108,7 @@ def _chart(title: str, by: Sequence[str], found: dict[Group, Figures]) -> Table:
     table = Table(title=title)
     for name in by:
         table.add_column(name)
-    for name in ("accepted", "delivered", "failed", "pending", "cost"):
+    for name in ("accepted", "delivered", "by SMS", "failed", "pending", "cost"):
         table.add_column(name, justify="right")
     table.add_column("")
     most = max((each.accepted for each in found.values()), default=0)
@@ -118,7 +118,16 @@ def _chart(title: str, by: Sequence[str], found: dict[Group, Figures]) -> Table:
         failed = sum(figures.ended.values()) - delivered
         table.add_row(
             *(str(place[name] or "-") for name in by),
-            *(f"{count:,}" for count in (figures.accepted, delivered, failed, figures.pending)),
+            *(
+                f"{count:,}"
+                for count in (
+                    figures.accepted,
+                    delivered,
+                    figures.by_sms,
+                    failed,
+                    figures.pending,
+                )
+            ),
             ", ".join(f"{amount:f} {name}" for name, amount in sorted(figures.cost.items())),
             _bar((delivered, failed, figures.pending), most),
         )

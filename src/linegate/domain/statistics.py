@@ -35,13 +35,18 @@ class Counted(NamedTuple):
     currency: str
     messages: int
     cost: Decimal
+    by_sms: int = 0
 
 
 @dataclass(slots=True)
 class Figures:
-    """One group's messages: accepted, ended by status name, and cost by currency."""
+    """One group's messages: accepted, ended by status name, and cost by currency.
+
+    by_sms: how many of them ended in their SMS leg.
+    """
 
     accepted: int = 0
+    by_sms: int = 0
     ended: dict[str, int] = field(default_factory=dict)
     cost: dict[str, Decimal] = field(default_factory=dict)
 
@@ -61,7 +66,9 @@ def folded(rows: Iterable[Counted]) -> dict[Group, Figures]:
             continue
         known = STATUSES.get(row.status)
         name = known.name if known else str(row.status)
-        figures.ended[name] = figures.ended.get(name, 0) + row.messages
-        if row.currency:
+        if row.messages:
+            figures.ended[name] = figures.ended.get(name, 0) + row.messages
+        figures.by_sms += row.by_sms
+        if row.currency and row.cost:
             figures.cost[row.currency] = figures.cost.get(row.currency, Decimal(0)) + row.cost
     return found

@@ -110,6 +110,7 @@ async def sum_statistics(
             row["currency"],
             row["messages"],
             row["cost"],
+            row["by_sms"],
         )
         for row in rows
     ]

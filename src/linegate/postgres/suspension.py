@@ -57,15 +57,19 @@ async def mark_parked(conn: Connection, account_id: int) -> None:
 
 
 async def park_due(conn: Connection, account_id: int, *, limit: int) -> int:
-    """Park at most `limit` due messages; gives how many."""
-    return await bundled().park_due.exec(conn, account_id=account_id, limit=limit)
+    """Park at most `limit` due messages of each leg; gives how many."""
+    parked = await bundled().park_due.exec(conn, account_id=account_id, limit=limit)
+    return parked + await bundled().park_sms.exec(conn, account_id=account_id, limit=limit)
 
 
 async def unpark(
     conn: Connection, account_id: int, *, shift: timedelta, limit: int, now: datetime
 ) -> int:
-    """Let at most `limit` parked messages go on; gives how many."""
-    return await bundled().unpark.exec(
+    """Let at most `limit` parked messages of each leg go on; gives how many."""
+    moved = await bundled().unpark.exec(
+        conn, account_id=account_id, shift=shift, limit=limit, now=now
+    )
+    return moved + await bundled().unpark_sms.exec(
         conn, account_id=account_id, shift=shift, limit=limit, now=now
     )
 

@@ -123,7 +123,10 @@ CREATE TABLE tally (
     object_id bigint NOT NULL,
     status    smallint NOT NULL,           -- 0: accepted
     ended_on  date,                        -- UTC+9, as LINE counts
-    messages  integer NOT NULL
+    messages  integer NOT NULL,
+    by_sms    integer NOT NULL DEFAULT 0,  -- of those with this status, ended in their SMS leg
+    currency  text NOT NULL DEFAULT '',
+    cost      numeric NOT NULL DEFAULT 0   -- of the SMS; LINE's is worked out when it is added up
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
 
@@ -146,6 +149,19 @@ END $$;
 CREATE TRIGGER tallied AFTER INSERT ON final REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION tally_ended();
 
+-- What a message's SMS leg cost, and that it was not LINE that delivered it. The final row is
+-- written by the same statement.
+CREATE FUNCTION tally_sms() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tally (object_id, status, ended_on, messages, by_sms, currency, cost)
+    SELECT final.object_id, final.status, ((final.done_at + interval '9 hours') AT TIME ZONE 'UTC')::date, 0,
+           count(*), COALESCE(new_rows.currency, ''), COALESCE(sum(new_rows.price), 0)
+    FROM new_rows JOIN final USING (message_id) GROUP BY 1, 2, 3, new_rows.currency;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tallied AFTER INSERT ON sms_end REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_sms();
+
 -- The sums. day: on which messages were accepted (UTC). '' stands for none.
 CREATE TABLE statistic (
     account_id     bigint NOT NULL,
@@ -157,7 +173,8 @@ CREATE TABLE statistic (
     status         smallint NOT NULL,      -- 0: accepted
     currency       text NOT NULL,
     messages       bigint NOT NULL,
-    cost           numeric NOT NULL,       -- at the prices of when they were added up
+    by_sms         bigint NOT NULL,        -- ended in their SMS leg
+    cost           numeric NOT NULL,       -- LINE's at the prices of when they were added up
     PRIMARY KEY (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
 ) WITH (fillfactor = 70);
 
@@ -192,3 +209,5 @@ ALTER TABLE account
     ADD COLUMN parked_since timestamptz,
     ADD COLUMN resumed_at   timestamptz;
 CREATE INDEX queue_parked ON queue (account_id, id) WHERE step = 'held';
+ALTER TABLE sms_leg ADD COLUMN parked_deadline timestamptz;  -- parked: its deadline; due never
+CREATE INDEX sms_leg_parked ON sms_leg (account_id, id) WHERE parked_deadline IS NOT NULL;

@@ -90,6 +90,8 @@ ORDER BY queue.id LIMIT :limit;
 WITH picked AS (
     SELECT due.id
     FROM unnest(:route_ids::bigint[], :wanted::integer[]) AS asked (route_id, wanted)
+    JOIN sms_route AS route ON route.id = asked.route_id
+    JOIN account ON account.id = route.account_id AND account.suspended_at IS NULL
     CROSS JOIN LATERAL (
         SELECT id FROM sms_leg
         WHERE sms_leg.route_id = asked.route_id AND step = 'due' AND due_at <= :now AND deadline_at > :now

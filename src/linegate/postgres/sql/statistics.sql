@@ -9,27 +9,36 @@ SELECT pg_try_advisory_xact_lock(7301404);
 WITH taken AS (
     DELETE FROM tally
     WHERE id IN (SELECT id FROM tally ORDER BY id LIMIT :limit)
-    RETURNING object_id, status, ended_on, messages
+    RETURNING object_id, status, ended_on, messages, by_sms, currency, cost
 ),
 known AS MATERIALIZED (
-    SELECT taken.status, taken.ended_on, taken.messages, object.account_id, object.sender_id, object.templated,
+    SELECT taken.status, taken.ended_on, object.account_id, object.sender_id, object.templated,
            date '2020-01-01' + ((taken.object_id >> 22) / 86400000)::integer AS day,
            COALESCE(object.application_id, '') AS application_id, COALESCE(object.entity_id, '') AS entity_id,
-           COALESCE(object.campaign, '') AS campaign,
-           CASE WHEN taken.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END AS currency,
-           CASE WHEN taken.status = :delivered::smallint THEN taken.messages * COALESCE(sender.price, 0) ELSE 0 END
-               AS cost
+           COALESCE(object.campaign, '') AS campaign, priced.*
     FROM taken
     JOIN message_object AS object ON object.id = taken.object_id
     JOIN sender ON sender.id = object.sender_id
+    -- LINE's price for what LINE delivered: what an SMS delivered is taken off again.
+    CROSS JOIN LATERAL (
+        VALUES (taken.messages, taken.by_sms, CASE WHEN taken.status = :delivered::smallint THEN
+                    COALESCE(sender.currency, '') ELSE '' END,
+                CASE WHEN taken.status = :delivered THEN
+                    (taken.messages - taken.by_sms) * COALESCE(sender.price, 0) ELSE 0 END,
+                CASE WHEN taken.status = :delivered THEN taken.messages - taken.by_sms ELSE 0 END),
+               (0, 0, taken.currency, taken.cost, 0)
+    ) AS priced (messages, by_sms, currency, cost, by_line)
+    WHERE priced.messages <> 0 OR priced.by_sms <> 0 OR priced.cost <> 0
 ),
 summed AS (
     INSERT INTO statistic (account_id, day, sender_id, application_id, entity_id, campaign, status, currency,
-                           messages, cost)
-    SELECT account_id, day, sender_id, application_id, entity_id, campaign, status, currency, sum(messages), sum(cost)
+                           messages, by_sms, cost)
+    SELECT account_id, day, sender_id, application_id, entity_id, campaign, status, currency, sum(messages),
+           sum(by_sms), sum(cost)
     FROM known GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
     ON CONFLICT (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
-    DO UPDATE SET messages = statistic.messages + excluded.messages, cost = statistic.cost + excluded.cost
+    DO UPDATE SET messages = statistic.messages + excluded.messages, by_sms = statistic.by_sms + excluded.by_sms,
+                  cost = statistic.cost + excluded.cost
 ),
 unfinished AS (
     INSERT INTO backlog (account_id, waiting)
@@ -38,7 +47,7 @@ unfinished AS (
 ),
 at_line AS (
     INSERT INTO line_count (sender_id, templated, day, delivered)
-    SELECT sender_id, templated, ended_on, sum(messages) FROM known WHERE status = :delivered GROUP BY 1, 2, 3
+    SELECT sender_id, templated, ended_on, sum(by_line) FROM known WHERE status = :delivered GROUP BY 1, 2, 3
     ON CONFLICT (sender_id, templated, day) DO UPDATE SET delivered = line_count.delivered + excluded.delivered
 )
 SELECT count(*) FROM taken;
@@ -50,18 +59,22 @@ INSERT INTO rollup (id, as_of) VALUES (1, :as_of) ON CONFLICT (id) DO UPDATE SET
 -- name: sum_statistics :many
 -- An account's counts by what is asked for, always by status; what is not added up yet included.
 WITH counted AS (
-    SELECT day, sender_id, application_id, entity_id, campaign, status, currency, messages, cost
+    SELECT day, sender_id, application_id, entity_id, campaign, status, currency, messages, by_sms, cost
     FROM statistic
     WHERE account_id = :account_id AND day >= :since AND day <= :until
     UNION ALL
     SELECT day, object.sender_id, COALESCE(object.application_id, ''), COALESCE(object.entity_id, ''),
-           COALESCE(object.campaign, ''), fresh.status,
-           CASE WHEN fresh.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END,
-           fresh.messages,
-           CASE WHEN fresh.status = :delivered THEN fresh.messages * COALESCE(sender.price, 0) ELSE 0 END
+           COALESCE(object.campaign, ''), fresh.status, priced.*
     FROM (SELECT *, date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day FROM tally) AS fresh
     JOIN message_object AS object ON object.id = fresh.object_id
     JOIN sender ON sender.id = object.sender_id
+    CROSS JOIN LATERAL (
+        VALUES (CASE WHEN fresh.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END,
+                fresh.messages, fresh.by_sms,
+                CASE WHEN fresh.status = :delivered THEN
+                    (fresh.messages - fresh.by_sms) * COALESCE(sender.price, 0) ELSE 0 END),
+               (fresh.currency, 0, 0, fresh.cost)
+    ) AS priced (currency, messages, by_sms, cost)
     WHERE object.account_id = :account_id AND day >= :since AND day <= :until
 )
 SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN counted.day END AS day,
@@ -69,7 +82,8 @@ SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN counted.day END AS day,
        CASE WHEN 'application' = ANY(:by) THEN counted.application_id END AS application_id,
        CASE WHEN 'entity' = ANY(:by) THEN counted.entity_id END AS entity_id,
        CASE WHEN 'campaign' = ANY(:by) THEN counted.campaign END AS campaign,
-       counted.status, counted.currency, sum(counted.messages)::bigint AS messages, sum(counted.cost) AS cost
+       counted.status, counted.currency, sum(counted.messages)::bigint AS messages,
+       sum(counted.by_sms)::bigint AS by_sms, sum(counted.cost) AS cost
 FROM counted JOIN sender ON sender.id = counted.sender_id
 WHERE (:sender::text IS NULL OR sender.name = :sender)
   AND (:application_id::text IS NULL OR counted.application_id = :application_id)

@@ -51,6 +51,28 @@ turns AS (
 UPDATE queue SET step = 'held'
 WHERE id = ANY (ARRAY(SELECT id FROM due UNION ALL SELECT id FROM turns ORDER BY id));
 
+-- name: park_sms :exec
+-- Park a chunk of what is due in its SMS leg.
+UPDATE sms_leg SET parked_deadline = deadline_at, deadline_at = 'infinity', due_at = 'infinity'
+WHERE id = ANY (ARRAY(
+    SELECT leg.id
+    FROM sms_route AS route
+    CROSS JOIN LATERAL (
+        SELECT sms_leg.id FROM sms_leg
+        WHERE sms_leg.route_id = route.id AND step = 'due' AND due_at < 'infinity'
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS leg
+    WHERE route.account_id = :account_id
+    ORDER BY leg.id LIMIT :limit));
+
+-- name: unpark_sms :exec
+-- Let a chunk go on in its SMS leg, with the validity it had.
+UPDATE sms_leg SET due_at = :now, deadline_at = parked_deadline + :shift::interval, parked_deadline = NULL
+WHERE id = ANY (ARRAY(
+    SELECT id FROM sms_leg WHERE account_id = :account_id AND parked_deadline IS NOT NULL
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED));
+
 -- name: unpark :exec
 -- Let a chunk go on, with the validity it had; what its client or LINE's refusals hold stays so.
 UPDATE queue SET step = step_back(object_id, home), due_at = :now, deadline_at = deadline_at + :shift::interval

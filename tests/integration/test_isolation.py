@@ -195,18 +195,32 @@ def _paths(route: Route, victim: Victim) -> set[str]:
     }
 
 
-def _queries(victim: Victim) -> list[str]:
+def _queries(method: str, route: str) -> list[str]:
+    """Ways to ask a route for what is the victim's."""
+    bulks = ["bulkId=v-waiting", "bulkId=v-open", "bulkId=v-ended"]
+    if "{" in route or method == "POST":
+        return [""]
+    if method != "GET":
+        return bulks
     filters = {
         "messageId": "m-v-ended",
-        "bulkId": "v-ended",
         "sender": THEIRS,
         "destination": NUMBER,
         "entityId": "v-entity",
         "applicationId": "v-application",
         "campaignReferenceId": "v-campaign",
     }
-    waiting = ["bulkId=v-waiting", "bulkId=v-open"]
-    return ["", *waiting, *(f"{name}={value}" for name, value in filters.items())]
+    return ["", *bulks, *(f"{name}={value}" for name, value in filters.items())]
+
+
+def _bodies(method: str, route: str, path: str, bodies: list[Json]) -> list[Json | None]:
+    """What to send: all there is, and to a single thing what it was made of."""
+    if method in ("GET", "DELETE"):
+        return [None]
+    if "{" not in route:
+        return [*bodies]
+    own = [body for body in bodies if path.rpartition("/")[2] in body.values()]
+    return [*(own or bodies[:1])]
 
 
 async def _everything_of(gateway: Gateway, account_id: int) -> dict[str, str]:
@@ -244,14 +258,14 @@ async def test_no_route_shows_or_changes_what_is_anothers(
     gateway: Gateway, intruder: str, victim: Victim
 ) -> None:
     before = await _everything_of(gateway, victim.account_id)
-    bodies: list[Json | None] = [
+    bodies: list[Json] = [
         *victim.bodies,
         {"status": "CANCELED"},
         {"sendAt": "2026-03-01T00:00:00Z"},
     ]
     for route, method, path in _calls(gateway, victim):
-        for query in _queries(victim) if "{" not in route else [""]:
-            for body in [None] if method in ("GET", "DELETE") else bodies:
+        for query in _queries(method, route):
+            for body in _bodies(method, route, path, bodies):
                 answer = await gateway.call(
                     method, f"{path}?{query}", authorization=intruder, json=body
                 )
@@ -270,7 +284,7 @@ async def test_the_walk_has_something_to_find_behind_each_route(
     for route, method, path in _calls(gateway, victim):
         if method != "GET" or route in OF_NOBODY:
             continue
-        for query in _queries(victim) if "{" not in route else [""]:
+        for query in _queries(method, route):
             answer = await gateway.call("GET", f"{path}?{query}", authorization=victim.key)
             if answer.status == 200 and SHOWN.get(route, SECRET) in answer.body.decode():
                 shown[route] = True

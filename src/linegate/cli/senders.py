@@ -24,6 +24,7 @@ from linegate.postgres.senders import (
     load_sender,
     set_sender,
 )
+from linegate.postgres.sms_receipts import hear
 from linegate.postgres.store import Store
 from linegate.sealing import sender_context
 from linegate.vault import Vault
@@ -211,6 +212,7 @@ def sender_resume(
             if row is None:
                 raise CommandError(f"{owner} has no sender {name}")
             await resume_sender(conn, row.id, holds=[hold.value for hold in Hold])
+            await hear(conn, [row.id])  # failover by silence goes on too
 
     with_store(work)
     show({"sender": name, "hold": None}, as_json=as_json, plain=name)

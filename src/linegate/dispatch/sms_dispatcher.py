@@ -35,6 +35,7 @@ __all__ = ["SmsDispatcher"]
 _IN_FLIGHT = 256
 _LEASE = timedelta(seconds=15)
 _LINGER = timedelta(milliseconds=4)
+_SOON = timedelta(milliseconds=5)
 _FEW = 16  # free places worth a round trip
 
 
@@ -56,7 +57,6 @@ class SmsDispatcher:
         self._held: dict[int, int] = {}  # message id -> attempt, from claim to settle
         self._sends: set[asyncio.Task[None]] = set()
         self._failed: list[BaseException] = []
-        self._room = asyncio.Event()
         self._next_at: datetime | None = None
         self._settling: GroupCommit[SettledSms, None] = GroupCommit(
             self._settle, max_items=_IN_FLIGHT, capacity=_IN_FLIGHT, linger=_LINGER, writers=2
@@ -67,14 +67,8 @@ class SmsDispatcher:
         if self._failed:
             failed, self._failed = self._failed, []
             raise BaseExceptionGroup("sending ended", failed)
-        await self._wait_for_room()
         now = self._clock.now()
-        free = _IN_FLIGHT - len(self._held)
-        wanted = {
-            id_: min(places, free)
-            for id_, held in self._routes.held(now).items()
-            if (places := held.places()) > 0
-        }
+        wanted = self._places(now)
         if not wanted:
             return 0
         async with self._pool.acquire() as conn:
@@ -91,8 +85,8 @@ class SmsDispatcher:
         return len(self._held)
 
     def next_at(self) -> datetime | None:
-        """When the next SMS that is not due yet may be claimed."""
-        return self._next_at
+        """When to look again: at the next SMS that is not due yet, soon if places become free."""
+        return self._clock.now() + _SOON if self._held else self._next_at
 
     async def renew(self) -> int:
         """Keep the leases of what is still being handed over."""
@@ -109,17 +103,23 @@ class SmsDispatcher:
         await self._settling.aclose()
         await self._routes.close()
 
-    async def _wait_for_room(self) -> None:
-        """A claim costs a round trip, so a busy process waits for a few places."""
-        while len(self._held) > _IN_FLIGHT - _FEW:
-            self._room.clear()
-            await self._room.wait()
+    def _places(self, now: datetime) -> dict[int, int]:
+        """Places to fill, by route. A claim costs a round trip, so a busy route waits for a few."""
+        left = _IN_FLIGHT - len(self._held)
+        wanted: dict[int, int] = {}
+        for id_, held in self._routes.held(now).items():
+            places = min(held.places(), left)
+            if places > 0 and places >= min(_FEW, held.under_way // 3):
+                wanted[id_] = places
+                left -= places
+        return wanted
 
     def _start(self, claimed: Sequence[DueSms], contents: Mapping[int, SmsContent]) -> None:
         for sms in claimed:
             held = self._routes.get(sms.leg.route_id or 0)
             self._held[sms.leg.id] = sms.leg.attempt
             if held is not None:
+                held.waiting += 1
                 held.under_way += 1
             task = asyncio.create_task(self._send(sms, contents[sms.object_id], held))
             self._sends.add(task)
@@ -132,6 +132,8 @@ class SmsDispatcher:
 
     async def _send(self, sms: DueSms, content: SmsContent, held: HeldRoute | None) -> None:
         """From claim to settle. Without its route the lease runs out, and somebody else has it."""
+        if held is not None:
+            held.waiting -= 1  # from here on without a pause into the transport's hands
         try:
             if held is not None:
                 await self._settling.submit(await self._hand_over(sms, content, held))
@@ -139,7 +141,6 @@ class SmsDispatcher:
             del self._held[sms.leg.id]
             if held is not None:
                 held.under_way -= 1
-            self._room.set()
 
     async def _hand_over(self, sms: DueSms, content: SmsContent, held: HeldRoute) -> SettledSms:
         started = self._clock.now()

@@ -35,16 +35,20 @@ OpenTransport = Callable[[RouteRow, OnReceipts], Transport]
 
 @dataclass(slots=True)
 class HeldRoute:
-    """A route that this process holds. under_way: claimed and not settled."""
+    """A route that this process holds. waiting: claimed and not yet in the transport's hands.
+
+    under_way: claimed and not settled.
+    """
 
     row: RouteRow
     transport: Transport
     running: asyncio.Task[None]
+    waiting: int = 0
     under_way: int = 0
 
     def places(self) -> int:
         """How many more may be claimed for it now."""
-        return max(0, self.transport.places() - self.under_way)
+        return max(0, self.transport.places() - self.waiting)
 
 
 class SmsRoutes:

@@ -88,22 +88,15 @@ class Session:
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._window = window
         self._places = asyncio.Semaphore(window)
         self._enquire_every = enquire_every
         self._response_timeout = response_timeout
         self._deliver = deliver
         self._sequence = 0
         self._pending: dict[int, asyncio.Future[Answered | Lost]] = {}
-        self._submits = 0
         self._receipts = asyncio.Semaphore(_RECEIPTS_AT_ONCE)
         self._heard_at = asyncio.get_running_loop().time()
         self._over = ""
-
-    @property
-    def free(self) -> int:
-        """Places in the window; 0 once the session has ended."""
-        return 0 if self._over else self._window - self._submits
 
     async def bind(self, system_id: str, password: str, system_type: str) -> Answered | Lost:
         """Bind as a transceiver. To be called once, before `run`."""
@@ -146,7 +139,6 @@ class Session:
 
     async def submit(self, body: bytes) -> SubmitResult:
         """Write a submit_sm when the window has a place, and wait for its answer."""
-        self._submits += 1
         try:
             async with self._places:
                 if self._over:
@@ -156,8 +148,6 @@ class Session:
             return Lost(f"connection broken: {type(error).__name__}")
         except TimeoutError:
             return Lost(f"no answer within {self._response_timeout:g} s")
-        finally:
-            self._submits -= 1
         return answer
 
     async def _request(self, command: int, body: bytes = b"") -> Answered | Lost:

@@ -67,6 +67,7 @@ class SmppTransport:
         self._name = name
         self._session: Session | None = None
         self._pace = Pace(options.throughput)
+        self._in_hand = 0  # parts of submissions under way
         self._trouble = "not connected yet"
 
     @property
@@ -83,7 +84,8 @@ class SmppTransport:
         """Free places in the window, as far as the pace allows."""
         if self._session is None:
             return 0
-        return self._pace.places(max(0, self._session.free), self._clock.now())
+        most = self._options.window - self._in_hand
+        return self._pace.places(max(0, most), self._clock.now())
 
     async def run(self) -> None:
         """Bind, and bind again 1 to 60 s after a loss, until cancelled."""
@@ -101,7 +103,12 @@ class SmppTransport:
         may not be repeated lightly, what is surely unsent may.
         """
         bodies = submit_bodies(submission, in_payload=self._options.in_payload)
-        results = await asyncio.gather(*(self._submit_part(body, len(bodies)) for body in bodies))
+        self._in_hand += len(bodies)
+        try:
+            parts = (self._submit_part(body, len(bodies)) for body in bodies)
+            results = await asyncio.gather(*parts)
+        finally:
+            self._in_hand -= len(bodies)
         ids = tuple(
             id_key(each.message_id)
             for each in results

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from linegate.clock import Clock
 from linegate.dispatch.contents import Content, Contents
+from linegate.dispatch.refusals import Refusals
 from linegate.dispatch.senders import LiveSender, Senders
 from linegate.dispatch.settle import Decided, settle
 from linegate.domain.circuit import Hold
-from linegate.domain.decide import Patience, after_attempt, when_closed
+from linegate.domain.decide import Patience, TryAgain, after_attempt, when_closed
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.phone import line_hash
 from linegate.group_commit import GroupCommit
@@ -99,6 +100,7 @@ class Dispatcher:
         self._metrics = metrics
         self._options = options
         self._contents = Contents(pool)
+        self._refusals = Refusals(pool, clock, metrics)
         self._inbox: asyncio.Queue[_Claimed] = asyncio.Queue()
         self._held: dict[int, int] = {}  # message id -> attempt, from claim to settle
         self._room = asyncio.Event()
@@ -260,9 +262,12 @@ class Dispatcher:
         sender = self._senders.get(message.sender_id)
         if sender is None:
             raise LookupError(f"sender {message.sender_id} is not known here")
+        if self._refusals.is_stopped(message.object_id, started):
+            return Decided(unfinished, TryAgain(started + _SLOWED_FOR, unfinished.failures), None)
         outcome = await self._attempt(sender, claimed)
         ended = self._clock.now()
         await self._learn(sender, outcome)
+        await self._refusals.learn(message.object_id, message.sender_id, outcome)
         self._metrics.line_seconds.observe((ended - started).total_seconds())
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)

@@ -143,8 +143,9 @@ class Steering:
             if wanted is current:
                 return current
             await say_status(conn, bulk_id, run_word(wanted), now=now)
-            if wanted is not BulkStatus.CANCELED:
-                await _resume(conn, bulk_id, wanted, now)
+            if wanted is not BulkStatus.PAUSED:
+                # What LINE refused goes on too; of a cancelled bulk it is parked until it ends.
+                await resume_objects(conn, bulk_id, now=now)
             _, after = await _lock(conn, account_id, name, now) or locked
             return after
 
@@ -175,11 +176,6 @@ def _why_not_changed(current: BulkStatus, change: Change) -> NotAllowed | None:
     if change.send_at is not None and current is BulkStatus.PROCESSING:
         return NotAllowed("sendAt", "cannot change while PROCESSING: pause the bulk first")
     return None
-
-
-async def _resume(conn: Connection, bulk_id: int, wanted: BulkStatus, now: datetime) -> None:
-    if wanted in (BulkStatus.PROCESSING, BulkStatus.PENDING):
-        await resume_objects(conn, bulk_id, now=now)
 
 
 async def _is_importing(conn: Connection, account_id: int, bulk_id: int) -> bool:

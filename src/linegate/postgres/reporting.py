@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 
-_MANY_OBJECTS = 2000
-_MANY_MESSAGES = 20_000
+_MANY_OBJECTS = 5000
+_MANY_MESSAGES = 100_000
 
 
 class Endpoint(NamedTuple):

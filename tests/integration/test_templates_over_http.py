@@ -142,6 +142,22 @@ async def test_a_bulk_of_personal_messages_stores_its_template_once(
     assert row["template_version"] is not None
 
 
+async def test_each_keeps_its_own_text_beside_duplicates_and_bad_numbers(
+    gateway: Gateway, clock: FakeClock, key: str
+) -> None:
+    await an_approved(gateway, clock, key)
+    assert (await send(gateway, key, {"to": "819010000009", "messageId": "taken"})).status == 200
+    destinations = [
+        {"to": "819010000001", "messageId": "taken", "placeholders": {"order": "1"}},
+        {"to": "nobody", "placeholders": {"order": "2"}},
+        {"to": "819010000003", "messageId": "new", "placeholders": {"order": "3"}},
+        {"to": "819010000004", "placeholders": {"order": "4"}},
+    ]
+    answer = await send(gateway, key, *destinations, content=a_content(shop="Acme"))
+    assert answer.status == 200, answer.body
+    assert texts(await stored(gateway)) == ["Shipped", "Order 2", "Order 3", "Order 4"]
+
+
 async def test_messages_of_other_contents_carry_nothing(
     gateway: Gateway, clock: FakeClock, key: str
 ) -> None:

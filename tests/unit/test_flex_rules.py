@@ -91,7 +91,7 @@ def test_picture_is_at_most_three_times_as_high_as_wide(ratio: str, accepted: bo
 
 @pytest.mark.parametrize(
     ("data", "accepted"),
-    [("a" * 300, True), ("a" * 301, False), ("😀" * 150, True), ("😀" * 151, False)],
+    [("", False), ("a" * 300, True), ("a" * 301, False), ("😀" * 150, True), ("😀" * 151, False)],
 )
 def test_postback_data_is_limited_in_utf16_units(data: str, accepted: bool) -> None:
     action = {"type": "POSTBACK", "label": "a", "data": data}
@@ -150,6 +150,18 @@ def test_all_violations_are_told_not_the_first() -> None:
         "c.body.contents[1].action.label",
         "c.body.contents[2].text",
         "c.body.contents[3].contents[0].type",
+    ]
+
+
+def test_what_line_takes_and_does_not_show_is_a_warning() -> None:
+    spans = [{"type": "SPAN", "text": "b"}]
+    baseline = a_box(a_text(gravity="TOP"), a_text(offsetBottom="1px"), a_text(), layout="BASELINE")
+    both = a_text("a", contents=spans)
+    bubble = msgspec.convert(a_bubble(both, baseline, a_text(gravity="TOP")), Bubble)
+    assert [warning.property for warning in bubble_warnings(bubble, "c")] == [
+        "c.body.contents[0].text",
+        "c.body.contents[1].contents[0].gravity",
+        "c.body.contents[1].contents[1].offsetBottom",
     ]
 
 

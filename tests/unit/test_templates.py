@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from linegate.api.registered import Filled, fill, unused_placeholders
@@ -16,8 +16,10 @@ from linegate.api.template_request import TemplateRequest, read_template
 from linegate.domain.violation import Violation
 from linegate.line.filling import Form, escaped
 from linegate.line.flex_rules import BUBBLE_BYTES
+from linegate.line.matching import matches
 from linegate.line.registered import Registered
-from support.bubbles import Json, a_box, a_bubble, a_button, a_text
+from linegate.simulator.verdicts import Verdicts
+from support.bubbles import Json, a_box, a_bubble, a_button, a_text, alt_texts, bubbles
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
@@ -253,6 +255,50 @@ def test_the_size_is_that_of_the_bubble_as_line_gets_it() -> None:
         made = json.loads(template.form.fill({k: v.encode() for k, v in values.items()}))
         size = len(msgspec.json.encode(made["contents"]))
         assert (template.size_fault(values) is None) == (size <= BUBBLE_BYTES)
+
+
+def _with_placeholders(value: Any, draw: st.DrawFn) -> Any:
+    """A bubble in which some strings that may hold placeholders do."""
+    if isinstance(value, list):
+        return [_with_placeholders(inner, draw) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: draw(st.sampled_from(_FORMS[name]))
+        if name in _FORMS and isinstance(inner, str) and draw(st.booleans())
+        else _with_placeholders(inner, draw)
+        for name, inner in value.items()
+    }
+
+
+_FORMS = {
+    "text": ["{{a}}", "x {{b}} y {{a}}", "{{ c }}!"],
+    "label": ["{{a}}", "Go {{b}}"],
+    "uri": ["{{u}}", "https://example.com/{{a}}?b={{b}}"],
+    "data": ["{{a}}", "id={{b}}"],
+}
+_VALUES = st.fixed_dictionaries(
+    {name: st.text(st.characters(exclude_categories=["Cs"]), max_size=15) for name in "abc"}
+    | {"u": st.sampled_from(["https://example.com/1", "line://a", "nothing", "tel:1"])}
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), bubbles, alt_texts, _VALUES, _VALUES)
+def test_what_is_filled_without_violation_is_taken_by_line(
+    data: st.DataObject, bubble: Json, alt_text: str, shared: Any, own: Any
+) -> None:
+    contents = data.draw(st.composite(lambda draw: _with_placeholders(bubble, draw))())
+    given_ = {"sender": "A", "name": "n", "altText": alt_text, "contents": contents}
+    asked = read_template(json.dumps(given_).encode(), NOW)
+    assume(isinstance(asked, TemplateRequest))
+    assert isinstance(asked, TemplateRequest)
+    template = Registered(asked.says.form.encode())
+    made = filled(template, shared, own, None)
+    assume(isinstance(made, Filled))
+    for message in messages(made):
+        assert Verdicts().on(json.dumps([message]).encode()).problem is None
+        assert matches(message, json.loads(template.text))
 
 
 def test_violations_are_bounded() -> None:

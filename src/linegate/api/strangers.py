@@ -17,6 +17,7 @@ __all__ = ["unknown_properties"]
 _UNKNOWN = "Unknown property"  # Source: published sample of the validate answer (FACTS B2.4)
 _LONGEST_NAME = 100
 _USUAL = "LINE_NOTIFICATION"
+_WORDS: dict[str, Any] = {}
 _SCHEMA = msgspec.json.schema(LineRequest)
 
 
@@ -30,7 +31,9 @@ def unknown_properties(tree: Any, limit: int) -> list[Violation]:
 
 def _walk(value: Any, schema: dict[str, Any], path: str) -> Iterator[Violation]:
     schema = _resolved(value, schema)
-    if isinstance(value, list) and "items" in schema:
+    if isinstance(value, dict) and schema is _WORDS:
+        yield Violation(path, "is ignored: LINE knows words here, no object")
+    elif isinstance(value, list) and "items" in schema:
         for at, inner in enumerate(value):
             yield from _walk(inner, schema["items"], f"{path}[{at}]")
     elif isinstance(value, dict) and "properties" in schema:
@@ -56,8 +59,8 @@ def _resolved(value: Any, schema: dict[str, Any]) -> dict[str, Any]:
             schema = _by_type(value, schema["discriminator"]["mapping"])
         elif len(options) == 1:
             schema = options[0]
-        else:  # words or an object that is ignored
-            return {}
+        else:  # a button's style: words, or an object that is ignored
+            return _WORDS
 
 
 def _by_type(value: Any, mapping: dict[str, str]) -> dict[str, Any]:

@@ -85,22 +85,24 @@ def bubble_violations(bubble: Bubble, path: str) -> list[Violation]:
 
 
 def bubble_warnings(bubble: Bubble, path: str) -> list[Violation]:
-    """What LINE's review of notifications forbids but its API takes (pictures),
-    and what shows nothing at all (a bubble without blocks).
+    """What LINE's review of notifications forbids but its API takes (pictures), what LINE takes
+    and does not show, and what shows nothing at all (a bubble without blocks).
 
-    Source: docs/reference/content.md (flexible body: messages with images are not permitted).
+    Source: docs/reference/content.md (flexible body: messages with images are not permitted;
+            structure rules).
     """
     warnings: list[Violation] = []
     for name in ("header", "body", "footer"):
         block: Box | None = getattr(bubble, name)
         if block is not None:
-            _find_pictures(block, f"{path}.{name}", warnings)
+            _find_oddities(block, f"{path}.{name}", warnings)
     if bubble.header is None and bubble.body is None and bubble.footer is None:
         warnings.append(Violation(path, "has no header, body or footer and shows nothing"))
     return warnings
 
 
-def _find_pictures(box: Box, path: str, warnings: list[Violation]) -> None:
+def _find_oddities(box: Box, path: str, warnings: list[Violation]) -> None:
+    is_baseline = box.layout == "BASELINE"
     for index, component in enumerate(box.contents or ()):
         place = f"{path}.contents[{index}]"
         if isinstance(component, Image):
@@ -108,7 +110,22 @@ def _find_pictures(box: Box, path: str, warnings: list[Violation]) -> None:
                 Violation(place, "LINE permits no images in notifications unless it reviewed them")
             )
         elif isinstance(component, Box):
-            _find_pictures(component, place, warnings)
+            _find_oddities(component, place, warnings)
+        elif isinstance(component, Text) and component.text and component.contents:
+            warnings.append(Violation(f"{place}.text", "is not shown: LINE shows contents instead"))
+        if is_baseline:
+            warnings += _without_effect(component, place)
+
+
+def _without_effect(component: Component, path: str) -> list[Violation]:
+    """What LINE ignores in a baseline box."""
+    reason = "has no effect in a BASELINE box"
+    names = {"gravity": "gravity", "offset_bottom": "offsetBottom"}
+    return [
+        Violation(f"{path}.{names[name]}", reason)
+        for name in names
+        if getattr(component, name, None) is not None
+    ]
 
 
 def _check_size(bubble: Bubble, path: str, found: list[Violation]) -> None:
@@ -196,7 +213,11 @@ def _check_ratio(ratio: str, path: str, found: list[Violation]) -> None:
 
 
 def _check_action(action: Action, path: str, found: list[Violation]) -> None:
-    if isinstance(action, PostbackAction) and utf16_units(action.data) > POSTBACK_DATA:
+    if not isinstance(action, PostbackAction):
+        return
+    if not action.data:
+        found.append(Violation(f"{path}.data", "must not be empty: LINE refuses it"))
+    elif utf16_units(action.data) > POSTBACK_DATA:
         reason = f"must be at most {POSTBACK_DATA} characters (UTF-16 units): LINE takes no more"
         found.append(Violation(f"{path}.data", reason))
 

@@ -49,7 +49,7 @@ _RULES: dict[str, _Rule] = {
     "desktop": _rule(Uri, "must make a URI: http, https, line or tel, no spaces, 1000 characters"),
     "url": _rule(PictureUrl, "must make a picture's URL: https, no spaces, 2000 characters"),
     "data": _Rule(
-        0, _ANY, None, f"data must have at most {POSTBACK_DATA} characters when it is filled"
+        1, _ANY, None, f"data must have 1 to {POSTBACK_DATA} characters when it is filled"
     ),
 }
 

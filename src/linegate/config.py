@@ -25,7 +25,13 @@ _FILE_VARIABLE = "LINEGATE_CONFIG"
 _FOREIGN = re.compile(r"LINEGATE_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
 # Read by one command alone, for secrets that a process list must not show.
 _OF_COMMANDS = frozenset(
-    {"LINEGATE_CHANNEL_SECRET", "LINEGATE_ACCESS_TOKEN", "LINEGATE_API_KEY", "LINEGATE_URL"}
+    {
+        "LINEGATE_CHANNEL_SECRET",
+        "LINEGATE_ACCESS_TOKEN",
+        "LINEGATE_SMS_URL",
+        "LINEGATE_API_KEY",
+        "LINEGATE_URL",
+    }
 )
 _MOST_LEASE = timedelta(seconds=15)
 _MOST_IN_FLIGHT = 256

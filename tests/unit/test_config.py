@@ -146,7 +146,10 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_option_of_ours() -
 
 
 def test_the_secrets_of_a_command_may_stand_in_the_environment() -> None:
-    assert settings(LINEGATE_CHANNEL_SECRET="s", LINEGATE_ACCESS_TOKEN="t") == settings()
+    assert (
+        settings(LINEGATE_CHANNEL_SECRET="s", LINEGATE_ACCESS_TOKEN="t", LINEGATE_SMS_URL="u")
+        == settings()
+    )
 
 
 def test_the_shipped_default_file_is_the_generated_one_and_changes_nothing(tmp_path: Path) -> None:

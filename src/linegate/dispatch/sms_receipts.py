@@ -35,6 +35,7 @@ _log = structlog.get_logger()
 _PER_COMMIT = 500
 _WAITING = 10_000
 _NOT_NOW: tuple[type[Exception], ...] = (Overloaded, *AWAY)
+_CROSS_WITHIN = timedelta(minutes=1)
 _WHOLE = 0  # the part of a receipt that is about a whole message
 
 Told = tuple[int, Receipt]
@@ -132,7 +133,7 @@ async def take_waiting(
 
 async def take_crossed(conn: Connection, now: datetime, *, limit: int) -> int:
     """Join receipts and ids that were written at the same time; gives how many there were."""
-    crossed = await match_early(conn, limit=limit)
+    crossed = await match_early(conn, since=now - _CROSS_WITHIN, limit=limit)
     if crossed:
         await settle_receipts(conn, [_unpacked(*each) for each in crossed], now)
     return len(crossed)

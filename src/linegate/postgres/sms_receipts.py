@@ -142,9 +142,9 @@ async def take_early(
     return [(row["route_id"], row["receipt"]) for row in rows]
 
 
-async def match_early(conn: Connection, *, limit: int) -> list[tuple[int, str]]:
+async def match_early(conn: Connection, *, since: datetime, limit: int) -> list[tuple[int, str]]:
     """Receipts whose part was written while they were: route and JSON."""
-    rows = await bundled().match_early.many(conn, limit=limit)
+    rows = await bundled().match_early.many(conn, since=since, limit=limit)
     return [(row["route_id"], row["receipt"]) for row in rows]
 
 

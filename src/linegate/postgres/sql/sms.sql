@@ -297,6 +297,7 @@ WITH met AS (
     SELECT DISTINCT early.id
     FROM sms_early AS early JOIN sms_part AS part ON part.route_id = early.route_id AND part.key = early.key
      AND (early.destination = '' OR right(part.destination, 8) = right(early.destination, 8))
+    WHERE early.received_at > :since  -- they cross within moments; what is older may be many and is not ours
     LIMIT :limit
 ),
 taken AS (

@@ -59,6 +59,7 @@ from linegate.domain.ids import IdMaker
 from linegate.line.catalogue import load_catalogue
 from linegate.line.client import LineClient, Timeouts
 from linegate.metrics import Metrics
+from linegate.postgres.clock import kept_time
 from linegate.postgres.directory import next_process_number
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
@@ -114,6 +115,7 @@ async def serve_api(
         store = await stack.enter_async_context(
             opened_store(settings, clock, connections=10, application="linegate api")
         )
+        await stack.enter_async_context(kept_time(store.pool, clock))
         app = await build_api(stack, store, settings, clock, metrics, scrape)
         async with served(app, settings.host, settings.port) as url:
             _log.info("service.started", role="api", url=url)
@@ -221,6 +223,7 @@ async def running_worker(
         store = await stack.enter_async_context(
             opened_store(settings, clock, connections=12, application="linegate worker")
         )
+        await stack.enter_async_context(kept_time(store.pool, clock))
         line = await stack.enter_async_context(
             LineClient(
                 settings.line_api_url,

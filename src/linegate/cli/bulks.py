@@ -14,10 +14,10 @@ from rich.table import Table
 from linegate.api.schemas_bulks import bulk_answer
 from linegate.cli.accounts import account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
-from linegate.clock import SystemClock
 from linegate.domain.pace import Pace, Unit, pace_of
 from linegate.domain.steering import BulkStatus
 from linegate.domain.wiretime import parse_instant
+from linegate.postgres.clock import installation_time
 from linegate.postgres.steering import only_account
 from linegate.postgres.store import Store
 from linegate.shape.steering import BulkView, Change, NotAllowed, Steering
@@ -46,7 +46,7 @@ def list_(
 
     async def work(store: Store) -> list[BulkView]:
         account_id = await _account(store, owner)
-        now = SystemClock().now()
+        now = await _now(store)
         return await Steering(store.pool).page(account_id, before=None, limit=limit, now=now)
 
     views = with_store(work)
@@ -139,7 +139,7 @@ def reschedule(
     """Give a bulk another time or another speed."""
 
     async def work(store: Store) -> BulkView:
-        now = SystemClock().now()
+        now = await _now(store)
         pace = read_pace(speed) if speed and speed != "none" else None
         change = Change(_instant(send_at, now), pace, no_pace=speed == "none")
         if change == Change():
@@ -173,7 +173,7 @@ def _say(bulk_id: str, owner: str | None, wanted: BulkStatus, *, as_json: bool) 
     async def work(store: Store) -> BulkStatus:
         account_id = await _account(store, owner)
         steering = Steering(store.pool)
-        found = await steering.set_status(account_id, bulk_id, wanted, SystemClock().now())
+        found = await steering.set_status(account_id, bulk_id, wanted, await _now(store))
         return _allowed(found, bulk_id)
 
     status = with_store(work)
@@ -182,7 +182,7 @@ def _say(bulk_id: str, owner: str | None, wanted: BulkStatus, *, as_json: bool) 
 
 async def _view(store: Store, owner: str | None, bulk_id: str) -> BulkView:
     account_id = await _account(store, owner)
-    found = await Steering(store.pool).show(account_id, bulk_id, SystemClock().now())
+    found = await Steering(store.pool).show(account_id, bulk_id, await _now(store))
     return _allowed(found, bulk_id)
 
 
@@ -192,6 +192,11 @@ def _allowed(found: T | NotAllowed | None, bulk_id: str) -> T:
     if isinstance(found, NotAllowed):
         raise CommandError(f"{found.property} {found.reason}")
     return found
+
+
+async def _now(store: Store) -> datetime:
+    async with store.pool.acquire() as conn:
+        return await installation_time(conn)
 
 
 async def _account(store: Store, owner: str | None) -> int:

@@ -15,7 +15,7 @@ import structlog
 from linegate.cli.console import CommandError
 from linegate.cli.sandbox import Sandbox, banner, prepare
 from linegate.cli.scrape import own_registry, shared_registry
-from linegate.clock import SystemClock
+from linegate.clock import SteadyClock
 from linegate.config import Settings
 from linegate.postgres.embedded import EmbeddedError, EmbeddedServer
 from linegate.service import opened_store, serve_api
@@ -31,7 +31,7 @@ _LOOK_EVERY = 1.0
 
 async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> None:
     """Run until cancelled. Raises: CommandError for what cannot be combined."""
-    clock = SystemClock()
+    clock = SteadyClock()
     if sandbox:
         if settings.host not in _LOOPBACK:
             raise CommandError("--sandbox listens on loopback only: it hands out an account")

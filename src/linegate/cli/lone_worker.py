@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from linegate.cli.scrape import own_registry
-from linegate.clock import SystemClock
+from linegate.clock import SteadyClock
 from linegate.config import Settings
 from linegate.service import running_worker
 
@@ -25,7 +25,7 @@ async def run_worker(settings: Settings, *, until_eof: bool) -> None:
 
 async def _work(settings: Settings) -> None:
     _, metrics = own_registry()
-    async with running_worker(settings, SystemClock(), metrics) as supervisor:
+    async with running_worker(settings, SteadyClock(), metrics) as supervisor:
         _log.info("service.started", role="worker")
         await supervisor.run()
 

@@ -12,7 +12,7 @@ import typer
 
 from linegate.cli.console import read_settings, run, told_plainly
 from linegate.cli.scrape import own_registry, shared_folder
-from linegate.clock import SystemClock
+from linegate.clock import SteadyClock
 from linegate.config import Settings
 from linegate.logs import set_up
 
@@ -53,7 +53,7 @@ def api(host: Host = None, port: Port = None, config: Config = None) -> None:
 
     registry, metrics = own_registry()
     work = serve_api(
-        settings, SystemClock(), metrics, scrape=lambda: registry, started=_say_listening
+        settings, SteadyClock(), metrics, scrape=lambda: registry, started=_say_listening
     )
     with contextlib.suppress(asyncio.CancelledError), told_plainly():
         _calm_collector()

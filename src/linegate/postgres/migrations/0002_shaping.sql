@@ -82,3 +82,11 @@ RETURN COALESCE(
      FROM message_object JOIN bulk_run AS run USING (bulk_id)
      WHERE message_object.id = object),
     home);
+
+-- The time that all processes share: the database's clock and `ahead`, which takes in what that clock
+-- jumps (postgres/clock.py).
+CREATE TABLE installation_time (
+    ahead   interval NOT NULL,
+    told_at timestamptz                      -- when a process looked last, by this time
+);
+INSERT INTO installation_time (ahead) VALUES ('0');

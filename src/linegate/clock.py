@@ -76,7 +76,7 @@ class SteadyClock:
         self._origin += by
 
     def begin_at(self, now: datetime) -> None:
-        """Set it, back too: only before anything was done by it."""
+        """Set it, back too: only for a process that has just begun."""
         self._origin = now - timedelta(seconds=self._seconds())
         self._last = now
 

@@ -96,7 +96,7 @@ class TimeKeeper:
         if ahead != self._ahead:
             # Another process took the jump out, and ours differs: it is the younger one.
             _log.warning("clock.adopted", seconds=round(error.total_seconds(), 3))
-            self._clock.move(error)
+            self._clock.begin_at(self._clock.now() + error)
             self._ahead = ahead
             return error
         evened = ahead - error
@@ -118,9 +118,8 @@ class TimeKeeper:
             await conn.execute(_TELL, now)
         elif passed >= _EVERY / 2:
             step = min(abs(ahead), passed / _WEAR)
-            await conn.execute(
-                _SET, ahead - step if ahead > timedelta(0) else ahead + step, now, ahead
-            )
+            nearer = ahead - step if ahead > timedelta(0) else ahead + step
+            await conn.execute(_SET, nearer, now, ahead)
 
 
 @asynccontextmanager

@@ -66,6 +66,7 @@ from linegate.postgres.wakeup import Wakeup
 from linegate.relay.inbox import RelayInbox
 from linegate.relay.relayer import Relayer
 from linegate.report.census import Census
+from linegate.report.leftovers import Leftovers
 from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
@@ -239,6 +240,8 @@ async def running_worker(
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
         await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics)
         _add_report(supervisor, wakeup, store, client, clock, metrics)
+        kept = timedelta(days=settings.retention_days)
+        supervisor.add(Leftovers(store.pool, clock, keep_for=kept))
         listening = asyncio.create_task(wakeup.run())
         stack.callback(listening.cancel)
         yield supervisor

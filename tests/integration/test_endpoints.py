@@ -17,6 +17,7 @@ from linegate.postgres.endpoints import (
 from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import load_finished
 from linegate.report.census import Census
+from linegate.report.leftovers import Leftovers
 from linegate.report.pusher import Pusher
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
@@ -158,3 +159,21 @@ async def test_a_price_stands_in_reports_until_it_is_taken_back(
         (report,) = await load_finished(conn, ids)
         assert report.price is None
         assert not await set_price(conn, account="shop", sender="nobody", price="1", currency="JPY")
+
+
+async def test_what_was_given_up_goes_when_its_message_would(pool: Pool, clock: FakeClock) -> None:
+    scene = await given_account(pool, clock.now())
+    async with serving(answering(410)) as server:
+        endpoint = await scene.endpoint(server.url)
+        await scene.finished(2, now=clock.now(), endpoint_id=endpoint)
+        await push(pool, clock)
+    (orphan,) = await scene.finished(1, now=clock.now(), endpoint_id=endpoint)
+    (waiting,) = await scene.finished(1, now=clock.now(), endpoint_id=endpoint)
+    async with pool.acquire() as conn:
+        await conn.execute("DELETE FROM message WHERE id = $1", orphan)
+    leftovers = Leftovers(pool, clock, keep_for=timedelta(days=30))
+    assert await leftovers.run_once() == 0
+    await clock.advance(timedelta(days=31))
+    assert await leftovers.run_once() == 3
+    assert await leftovers.run_once() == 0
+    assert [row["message_id"] for row in await scene.waiting()] == [waiting]

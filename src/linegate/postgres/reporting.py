@@ -20,6 +20,7 @@ __all__ = [
     "find_bulks",
     "find_client_id",
     "finished",
+    "forget_pushes",
     "give_up_waiting",
     "insert_interim",
     "keep_endpoints",
@@ -219,6 +220,16 @@ async def give_up_waiting(
     """Give up what was due before an instant, at most `limit` at once; gives how many."""
     count: int = await bundled().give_up_waiting.exec(
         conn, endpoint_id=endpoint_id, before=before, limit=limit, now=now
+    )
+    return count
+
+
+async def forget_pushes(
+    conn: Connection, *, before_id: int, given_up_before: datetime, limit: int
+) -> int:
+    """Remove reports of messages before an id that will never be pushed; gives how many."""
+    count: int = await bundled().forget_pushes.exec(
+        conn, before_id=before_id, given_up_before=given_up_before, limit=limit
     )
     return count
 

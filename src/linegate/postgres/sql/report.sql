@@ -120,6 +120,15 @@ FROM (SELECT message_id, number FROM push
       ORDER BY message_id, number LIMIT :limit) AS old
 WHERE push.message_id = old.message_id AND push.number = old.number;
 
+-- name: forget_pushes :exec
+-- Reports of old messages that will never be pushed: given up long ago, or their message is removed.
+DELETE FROM push
+USING (SELECT message_id, number FROM push AS old
+       WHERE message_id < :before_id
+         AND (given_up_at < :given_up_before OR NOT EXISTS (SELECT 1 FROM message WHERE message.id = old.message_id))
+       ORDER BY message_id, number LIMIT :limit) AS leftover
+WHERE push.message_id = leftover.message_id AND push.number = leftover.number;
+
 -- name: next_push_at :value
 -- When the next report may be pushed that may not be pushed yet.
 WITH RECURSIVE present AS (

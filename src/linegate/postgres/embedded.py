@@ -37,6 +37,7 @@ from linegate.postgres.embedded_host import (
     programs_for,
     run,
 )
+from linegate.postgres.embedded_running import running_server
 from linegate.postgres.embedded_settings import ACCESS_RULES, server_settings, user_map
 
 __all__ = ["EmbeddedError", "EmbeddedServer", "start"]
@@ -118,7 +119,7 @@ class EmbeddedServer:
 
         Raises: as `start` does.
         """
-        running = _running(self._cluster.data)
+        running = running_server(self._cluster.data)
         if running is not None or self._use.closed:
             return False
         async with _alone(self._cluster.home, self._clock):
@@ -199,7 +200,7 @@ def _bring_up(cluster: _Cluster, runtime_folder: Path | None, settings: dict[str
     if not cluster.data.exists():
         _initialise(cluster)
     _refuse_other_version(cluster)
-    running = _running(cluster.data)
+    running = running_server(cluster.data)
     if running is not None and not running.is_stopping:
         return running.socket_folder
     if running is not None:
@@ -216,7 +217,7 @@ def _leave(cluster: _Cluster, use: IO[str]) -> None:
     """Give up our use and stop the server if that was the last one. Needs `postgres.lock`."""
     use.close()
     with _open_lock(cluster.home / "postgres.users") as probe:
-        if _locked(probe) and _running(cluster.data) is not None:
+        if _locked(probe) and running_server(cluster.data) is not None:
             _shut_down(cluster)
 
 
@@ -281,42 +282,6 @@ def _refuse_other_version(cluster: _Cluster) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What a live server wrote into postmaster.pid."""
-
-    socket_folder: Path
-    is_ready: bool
-    is_stopping: bool
-
-
-def _running(data: Path) -> _Running | None:
-    """The live server of this data directory, or None; a stale pid file counts as none."""
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return None
-    if not lines or not _is_server_of(data, int(lines[0])):
-        return None
-    status = lines[7].strip() if len(lines) > 7 else "starting"
-    folder = Path(lines[4]) if len(lines) > 4 else data
-    return _Running(folder, status == "ready", status == "stopping")
-
-
-def _is_server_of(data: Path, process: int) -> bool:
-    """Whether a process is this directory's server, and not a later one with the same number."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    try:
-        # The server's working directory is its data directory.
-        return Path(f"/proc/{process}/cwd").samefile(data)
-    except FileNotFoundError:
-        # It ended just now, or this system has no /proc and its number must do.
-        return not Path("/proc/self").exists()
-
-
 def _disown_recycled_process(cluster: _Cluster, socket_folder: Path) -> None:
     """Let the server start although its stale lock files name some other live process.
 
@@ -332,7 +297,7 @@ def _disown_recycled_process(cluster: _Cluster, socket_folder: Path) -> None:
 async def _until_orphans_ended(cluster: _Cluster, clock: Clock) -> None:
     """After the main process was killed its others end by themselves, but not at once."""
     last = clock.now() + _ORPHAN_PATIENCE
-    while _running(cluster.data) is None and (orphans := processes_in(cluster.data)):
+    while running_server(cluster.data) is None and (orphans := processes_in(cluster.data)):
         if clock.now() > last:
             raise EmbeddedError(f"processes {orphans} of a killed server still use {cluster.data}")
         await clock.sleep_until(clock.now() + timedelta(milliseconds=50))
@@ -366,7 +331,7 @@ async def _until_ready(cluster: _Cluster, clock: Clock) -> None:
     """Wait for a server that somebody else's start left recovering."""
     last = clock.now() + _START_PATIENCE
     while clock.now() < last:
-        running = _running(cluster.data)
+        running = running_server(cluster.data)
         if running is None:
             raise EmbeddedError(f"the server ended while it started; see {cluster.base / 'log'}")
         if running.is_ready:

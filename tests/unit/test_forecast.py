@@ -112,3 +112,11 @@ def test_nothing_leaves_of_nothing() -> None:
 def test_steps_lose_and_double_no_message(count: int, seconds: int) -> None:
     found = told(Lot(count, LONG), pace=pace_of(100, "MINUTE"))
     assert sum(n for _, n in found.per_step(seconds * SECOND)) == count
+
+
+@given(count=st.integers(1, 200_000), amount=st.integers(1, 5000))
+def test_round_steps_are_few_and_lose_and_double_no_message(count: int, amount: int) -> None:
+    found = told(Lot(count, LONG), pace=pace_of(amount, "MINUTE"))
+    steps = found.steps(most=24)
+    assert len(steps) <= 24
+    assert sum(n for _, n in steps) == count

@@ -30,7 +30,7 @@ from linegate.domain.zones import zone_of_country
 from linegate.phones.countries import country_of
 from linegate.postgres.directory import Sender
 
-__all__ = ["sender_of", "to_bulk"]
+__all__ = ["sender_of", "timing_of", "to_bulk"]
 
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _BAD_NUMBER = Rejection(52, 351)
@@ -71,6 +71,32 @@ async def to_bulk(
     await _reject_blocked(objects, account_id, directory, now)
     client_id = (schedule.bulk_id or None) if schedule else None
     return Bulk(account_id, objects, now, client_id, _schedule(schedule))
+
+
+def timing_of(request: LineRequest, now: datetime, *, served: frozenset[str]) -> Bulk:
+    """When and how fast a request wants to go, and to where; without senders and contents.
+
+    served: countries that are sent to.
+    """
+    objects = []
+    for message in request.messages:
+        options = message.options
+        window = options.delivery_time_window if options else None
+        destinations, countries, rejections = _destinations(message, served)
+        objects.append(
+            MessageObject(
+                sender_id=0,
+                line_message="",
+                destinations=destinations,
+                client_ids=[None] * len(destinations),
+                rejections=rejections,
+                validity=_validity(options.validity_period if options else None),
+                window=_window(window),
+                zones=_zones(window, countries),
+            )
+        )
+    schedule = request.options.schedule if request.options else None
+    return Bulk(0, objects, now, None, _schedule(schedule))
 
 
 async def _reject_blocked(

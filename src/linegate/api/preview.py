@@ -5,10 +5,9 @@ Source: docs/reference/validate.md (ours).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -23,11 +22,10 @@ from linegate.api.intake import Intake, Read
 from linegate.api.schemas import LineRequest
 from linegate.clock import Clock
 from linegate.domain.bulk import Bulk, MessageObject
-from linegate.domain.forecast import Forecast, Lot, forecast
+from linegate.domain.forecast import Forecast, forecast, lots_of
 from linegate.domain.keys import SEND
 from linegate.domain.phone import line_hash
 from linegate.domain.violation import Violation
-from linegate.domain.window import DeliveryWindow
 from linegate.domain.wiretime import format_instant
 from linegate.line.filling import Form
 from linegate.sms.segments import Coding, split
@@ -151,29 +149,18 @@ def _schedule(bulk: Bulk, now: datetime) -> dict[str, Any]:
     """When the messages go, if nothing goes wrong; windows, pace and LINE's rate counted in."""
     send_at = max(bulk.schedule.send_at or now, now)
     told: Forecast = forecast(
-        list(_lots(bulk)), pace=bulk.schedule.pace, send_at=send_at, per_second=_PER_SECOND, now=now
+        list(lots_of(bulk)),
+        pace=bulk.schedule.pace,
+        send_at=send_at,
+        per_second=_PER_SECOND,
+        now=now,
     )
     return {
         "sendAt": format_instant(send_at),
         "firstAt": format_instant(told.first_at) if told.first_at else None,
         "lastAt": format_instant(told.last_at) if told.last_at else None,
         "expiredCount": told.expired,
+        "steps": [
+            {"from": format_instant(start), "messageCount": count} for start, count in told.steps()
+        ],
     }
-
-
-def _lots(bulk: Bulk) -> Iterator[Lot]:
-    for part in bulk.objects:
-        sent = [at for at in range(len(part.destinations)) if at not in part.rejections]
-        if isinstance(part.zones, str):
-            by_zone = Counter({part.zones: len(sent)})
-        else:
-            by_zone = Counter(part.zones[at] for at in sent)
-        window = part.window
-        for zone, count in sorted(by_zone.items()):
-            opening = (
-                DeliveryWindow(frozenset(window.days), window.opens, window.closes, ZoneInfo(zone))
-                if window
-                else None
-            )
-            if count:
-                yield Lot(count, part.validity, opening)

@@ -7,6 +7,7 @@ from linegate.cli import (
     blocklist,
     bulks,
     keys,
+    plan,
     prices,
     send,
     senders,
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("up")(serve.up)
 app.command("api")(serve.api)
 app.command("worker")(serve.worker)
+app.command("plan")(plan.plan)
 app.command("send")(send.send)
 app.command("simulate")(serve.simulate)
 app.command("stats")(stats.stats)

@@ -4,15 +4,24 @@ The same order as `release.py` plans by, in stretches of even flow instead of si
 that a million of them cost as little as ten.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from linegate.domain.bulk import Bulk
 from linegate.domain.pace import Pace
 from linegate.domain.window import DeliveryWindow
 
-__all__ = ["Forecast", "Lot", "Stretch", "forecast"]
+__all__ = ["Forecast", "Lot", "Stretch", "forecast", "lots_of"]
 
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_STEPS = [
+    *(timedelta(seconds=n) for n in (1, 5, 10, 30)),
+    *(timedelta(minutes=n) for n in (1, 5, 10, 30)),
+    *(timedelta(hours=n) for n in (1, 3, 6, 12, 24)),
+]
 _STRETCHES = 5000  # enough for years of daily windows; more is left untold
 
 
@@ -89,6 +98,26 @@ class Forecast:
             steps.append((start, sum(each.between(start, end) for each in self.stretches)))
             start = end
         return steps
+
+    def steps(self, most: int = 24) -> list[tuple[datetime, int]]:
+        """How many leave in each round step of time, of which there are at most `most`.
+
+        Steps without any are left out. A step of an hour begins on the hour, in UTC.
+        """
+        if self.first_at is None or self.last_at is None:
+            return []
+        lasts = self.last_at - self.first_at
+        size = next((size for size in _STEPS if lasts < size * (most - 1)), None)
+        if size is None:
+            size = timedelta(days=-(-lasts.days // (most - 1)) or 1)
+        start = _EPOCH + (self.first_at - _EPOCH) // size * size
+        found = []
+        while start <= self.last_at:
+            count = sum(each.between(start, start + size) for each in self.stretches)
+            if count:
+                found.append((start, count))
+            start += size
+        return found
 
 
 class _Flow:
@@ -172,3 +201,22 @@ def forecast(
     flow = _Flow(lots, pace or fastest, start, paced=pace is not None)
     flow.run()
     return Forecast(flow.stretches, flow.expired, sum(flow.left))
+
+
+def lots_of(bulk: Bulk) -> Iterator[Lot]:
+    """The messages of a bulk that is not accepted yet, rejected ones left out."""
+    for part in bulk.objects:
+        sent = [at for at in range(len(part.destinations)) if at not in part.rejections]
+        if isinstance(part.zones, str):
+            by_zone = Counter({part.zones: len(sent)})
+        else:
+            by_zone = Counter(part.zones[at] for at in sent)
+        window = part.window
+        for zone, count in sorted(by_zone.items()):
+            opening = (
+                DeliveryWindow(frozenset(window.days), window.opens, window.closes, ZoneInfo(zone))
+                if window
+                else None
+            )
+            if count:
+                yield Lot(count, part.validity, opening)

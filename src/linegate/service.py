@@ -182,7 +182,7 @@ async def build_api(
         preview=Preview(directory, clock, intake),
     )
     hands = console_hands(store, settings, clock, directory, intake, send)
-    console = Console(store, clock, hands, simulator_url=_simulator_url(settings))
+    console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
     return create_app(routes, console.routes())
 
 

@@ -13,6 +13,7 @@ from linegate.console.app import ADMINISTRATORS, ANYBODY, OPERATORS, Console, Li
 from linegate.console.hands import Hands
 from linegate.domain.keys import ALL_SCOPES
 from linegate.postgres.identities import KeyRules
+from linegate.webhook.guard import Guard
 from support.clock import FakeClock
 from support.console import PASSWORD, Visitor, a_link, a_user
 from support.gateway import ACCOUNT, Gateway, a_request, running_api

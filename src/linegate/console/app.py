@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import structlog
 from starlette.applications import Starlette
@@ -13,15 +12,24 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from linegate.clock import Clock
+from linegate.console.access import AccessPages
+from linegate.console.bulks import Bulks
+from linegate.console.compose import ComposePages
 from linegate.console.doors import Doors, Inside, is_from_here
+from linegate.console.guide import Guide
 from linegate.console.hands import Hands, LoginRefused
 from linegate.console.messages import Messages
 from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
+from linegate.console.parts import PartPages
+from linegate.console.senders import SenderPages
 from linegate.console.visit import Form, Visit, csrf_of, read_form
-from linegate.domain.keys import LOGS
+from linegate.console.wall import Wall
+from linegate.console.webhooks import WebhookPages
+from linegate.domain.keys import LOGS, MANAGE, SEND, SUBSCRIPTIONS
 from linegate.postgres.pool import AWAY
 from linegate.postgres.store import Store
+from linegate.webhook.guard import Guard
 
 __all__ = ["ADMINISTRATORS", "ANYBODY", "OPERATORS", "Console", "Line"]
 
@@ -29,6 +37,7 @@ _log = structlog.get_logger()
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
+DIVISIONS = frozenset({"application-entity:manage"})
 ANYBODY: frozenset[str] = frozenset()
 """Whoever is logged in."""
 OPERATORS = frozenset({"(operators)"})
@@ -49,19 +58,30 @@ class Console:
     """The pages behind /console."""
 
     def __init__(
-        self, store: Store, clock: Clock, hands: Hands, *, simulator_url: str | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        hands: Hands,
+        guard: Guard,
+        *,
+        simulator_url: str | None = None,
     ) -> None:
-        """Read and write the store; what others do better, through `hands`."""
+        """Read and write the store; what others do better, through `hands`.
+
+        guard: which URLs may be called. simulator_url: of a simulated LINE, if it is one.
+        """
         self._clock = clock
         pool = store.pool
         self._doors = Doors(pool, clock, hands)
-        overview = Overview(pool)
-        messages = Messages(pool, clock)
+        self._wall = Wall(simulator_url)
         self.table = (
-            Line("GET", "/", LOGS, overview.show),
-            Line("GET", "/live", LOGS, overview.show_live),
-            Line("GET", "/messages", LOGS, messages.search),
-            Line("GET", "/messages/{message_id}", LOGS, messages.show),
+            *_looking(Overview(pool), Messages(pool, clock)),
+            *_bulks(Bulks(pool)),
+            *_writing(ComposePages(pool, hands)),
+            *_reports(WebhookPages(store, guard)),
+            *_setting_up(SenderPages(store, hands), PartPages(pool)),
+            *_giving_out(AccessPages(pool, hands)),
+            *_sandbox(self._wall, Guide(pool, is_sandbox=self._wall.stands)),
             Line("POST", "/account", OPERATORS, self._choose),
             Line("POST", "/logout", ANYBODY, self._logout),
         )
@@ -97,7 +117,7 @@ class Console:
             if not _may(inside, line.needs):
                 words = "Your user does not have the right to see or do this."
                 return _failed(403, "Not allowed", words)
-            visit = Visit(request, inside.viewer, inside.token, now)
+            visit = Visit(request, inside.viewer, inside.token, now, paths=self._paths(inside))
             if line.method != "GET":
                 form = await read_form(request)
                 if form is None or not _is_ours(request, form, inside.token):
@@ -106,6 +126,16 @@ class Console:
             return await line.handler(visit)
 
         return answer
+
+    def _paths(self, inside: Inside) -> frozenset[str]:
+        """The pages that this viewer may look at, for the menu."""
+        return frozenset(
+            "/console" + line.path
+            for line in self.table
+            if line.method == "GET"
+            and _may(inside, line.needs)
+            and (self._wall.stands or not line.path.startswith("/sandbox"))
+        )
 
     async def _login(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD"):
@@ -120,6 +150,88 @@ class Console:
 
     async def _choose(self, visit: Visit) -> Response:
         return self._doors.choose(visit.request, visit.viewer, visit.form.text("account"))
+
+
+def _looking(overview: Overview, messages: Messages) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/", LOGS, overview.show),
+        Line("GET", "/live", LOGS, overview.show_live),
+        Line("GET", "/messages", LOGS, messages.search),
+        Line("GET", "/messages/{message_id}", LOGS, messages.show),
+    )
+
+
+def _bulks(bulks: Bulks) -> tuple[Line, ...]:
+    one = "/bulks/{account_id}/{bulk_id}"
+    return (
+        Line("GET", "/bulks", MANAGE, bulks.newest),
+        Line("GET", one, MANAGE, bulks.show),
+        Line("GET", one + "/live", MANAGE, bulks.show_live),
+        Line("POST", one + "/steer", MANAGE, bulks.steer),
+        Line("POST", one + "/change", MANAGE, bulks.change),
+    )
+
+
+def _writing(pages: ComposePages) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/compose", MANAGE, pages.compose),
+        Line("POST", "/compose/judge", MANAGE, pages.judge),
+        Line("POST", "/compose/send", SEND, pages.send),
+        Line("POST", "/compose/register", MANAGE, pages.register),
+        Line("GET", "/templates", MANAGE, pages.templates),
+        Line("POST", "/templates/{template_id}/decide", OPERATORS, pages.decide),
+    )
+
+
+def _reports(pages: WebhookPages) -> tuple[Line, ...]:
+    one = "/webhooks/{endpoint_id}"
+    return (
+        Line("GET", "/webhooks", SUBSCRIPTIONS, pages.all),
+        Line("POST", "/webhooks", SUBSCRIPTIONS, pages.set_own),
+        Line("GET", one, SUBSCRIPTIONS, pages.show),
+        Line("POST", one + "/retry", SUBSCRIPTIONS, pages.retry),
+        Line("POST", one + "/replay", SUBSCRIPTIONS, pages.replay_chosen),
+        Line("POST", one + "/range", SUBSCRIPTIONS, pages.replay_range),
+    )
+
+
+def _setting_up(senders: SenderPages, parts: PartPages) -> tuple[Line, ...]:
+    one = "/senders/{sender_id}"
+    return (
+        Line("GET", "/senders", MANAGE, senders.all),
+        Line("POST", "/senders", ADMINISTRATORS, senders.create),
+        Line("GET", one, MANAGE, senders.show),
+        Line("POST", one + "/check", MANAGE, senders.check),
+        Line("POST", one + "/pause", MANAGE, senders.pause),
+        Line("POST", one + "/resume", MANAGE, senders.resume),
+        Line("POST", "/routes", ADMINISTRATORS, senders.create_route),
+        Line("POST", "/routes/switch", ADMINISTRATORS, senders.switch_route),
+        Line("GET", "/parts", MANAGE, parts.all),
+        Line("POST", "/parts", DIVISIONS, parts.create),
+        Line("POST", "/parts/limits", OPERATORS, parts.set_limits),
+        Line("GET", "/audit", ADMINISTRATORS, parts.audit),
+    )
+
+
+def _giving_out(access: AccessPages) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/keys", ADMINISTRATORS, access.keys),
+        Line("POST", "/keys", ADMINISTRATORS, access.create_key),
+        Line("POST", "/keys/switch", ADMINISTRATORS, access.switch_key),
+        Line("GET", "/users", ADMINISTRATORS, access.users),
+        Line("POST", "/users", ADMINISTRATORS, access.create_user),
+        Line("POST", "/users/password", ADMINISTRATORS, access.renew_password),
+        Line("POST", "/users/switch", ADMINISTRATORS, access.switch_user),
+    )
+
+
+def _sandbox(wall: Wall, guide: Guide) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/guide", LOGS, guide.show),
+        Line("GET", "/sandbox", OPERATORS, wall.show),
+        Line("GET", "/sandbox/live", OPERATORS, wall.show_live),
+        Line("POST", "/sandbox/switch", OPERATORS, wall.switch),
+    )
 
 
 def _may(inside: Inside, needs: frozenset[str]) -> bool:
@@ -175,8 +287,3 @@ async def _on_away(request: Request, error: Exception) -> Response:
 
 async def _on_crash(request: Request, error: Exception) -> Response:
     return _failed(500, "That went wrong", "It is in the log of this process.")
-
-
-def back(path: str, said: str) -> Response:
-    """To a page that says what was done."""
-    return RedirectResponse(f"{path}?said={quote(said)}", 303)

@@ -1,10 +1,11 @@
 """Charts as SVG, drawn here: no script, no library, and colours that follow the theme by class."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from markupsafe import Markup
 
-__all__ = ["OUTCOMES", "bars", "share_bar"]
+__all__ = ["OUTCOMES", "bars", "course", "share_bar"]
 
 OUTCOMES = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 """Groups of statuses in the order in which they are stacked; each is a class of colour."""
@@ -101,3 +102,39 @@ def _round_up(value: int) -> int:
     while power * 10 <= value:
         power *= 10
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+
+
+def course(
+    *, start: datetime, now: datetime, end: datetime | None, done: int, total: int
+) -> Markup:
+    """How many messages left over time: what was, as a line, and the forecast, dashed.
+
+    start: when the bulk began or will; end: when its last message will leave, None if unknown.
+    """
+    begins = min(start, now)
+    last = max(end or now, now, start)
+    length = (last - begins).total_seconds()
+    if length <= 0 or total <= 0:
+        return Markup("")
+    room, base = _HEIGHT - _BELOW - 8, _HEIGHT - _BELOW
+
+    def spot(at: datetime, count: int) -> str:
+        x = _LEFT + (_WIDTH - _LEFT - 6) * (at - begins).total_seconds() / length
+        return f"{x:.1f},{base - room * min(count, total) / total:.1f}"
+
+    lines = [_grid(total)]
+    was = f"{spot(start, 0)} {spot(now, done)}" if now > start else ""
+    lines.append(Markup('<polyline points="{}" class="course"/>').format(was))
+    if end is not None and end > now:
+        to_come = f"{spot(max(now, start), done)} {spot(end, total)}"
+        lines.append(Markup('<polyline points="{}" class="course dashed"/>').format(to_come))
+    for at, kind in ((begins, "tick"), (last, "tick end")):
+        x = spot(at, 0).partition(",")[0]
+        lines.append(
+            Markup('<text x="{}" y="{}" class="{}">{}</text>').format(
+                x, _HEIGHT - 4, kind, f"{at:%d %b %H:%M}"
+            )
+        )
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(_WIDTH, _HEIGHT, f"{done} of {total} messages have left", Markup("").join(lines))

@@ -37,6 +37,17 @@ _HEADERS = {
 _MENU = {
     "Overview": "/console/",
     "Messages": "/console/messages",
+    "Bulks": "/console/bulks",
+    "Compose": "/console/compose",
+    "Templates": "/console/templates",
+    "Webhooks": "/console/webhooks",
+    "Senders": "/console/senders",
+    "Keys": "/console/keys",
+    "Users": "/console/users",
+    "Parts": "/console/parts",
+    "Audit": "/console/audit",
+    "Set-up": "/console/guide",
+    "Sandbox": "/console/sandbox",
 }
 
 
@@ -52,7 +63,7 @@ def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HT
             now=visit.now,
             here=visit.request.url.path,
             said=visit.query.text("said", 300),
-            menu=_MENU,
+            menu={name: path for name, path in _MENU.items() if path in visit.paths},
             **values,
         )
     )

@@ -91,6 +91,7 @@ class Visit:
     token: str
     now: datetime
     form: Form = field(default_factory=Form)
+    paths: frozenset[str] = frozenset()
 
     @cached_property
     def csrf(self) -> str:

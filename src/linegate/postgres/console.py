@@ -1,11 +1,13 @@
 """Queries of the console: who looks, and what the overview and its lists show."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from ipaddress import ip_network
 from typing import NamedTuple
 
 from linegate.domain.caller import Network
+from linegate.domain.decide import DELIVERED
 from linegate.domain.pulse import Beat
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
@@ -15,17 +17,24 @@ __all__ = [
     "Browser",
     "EndpointState",
     "PushListed",
+    "SenderDetail",
     "SenderState",
     "account_of_message",
+    "account_settings",
+    "endpoint_of",
     "endpoint_pushes",
     "endpoint_states",
+    "fates_of_bulk",
     "find_browser",
+    "has_delivered",
     "list_accounts",
     "make_operator",
+    "note_change",
+    "operators",
     "read_pulse",
-    "replay_pushes",
+    "replay_some",
+    "sender_of",
     "sender_states",
-    "try_endpoint_now",
     "unfinished_messages",
 ]
 
@@ -74,6 +83,24 @@ class SenderState(NamedTuple):
     free_at: datetime
     waiting: int
     waiting_since: datetime | None
+
+
+class SenderDetail(NamedTuple):
+    """A sender with everything but its secrets."""
+
+    id: int
+    account_id: int
+    name: str
+    channel_id: str
+    has_token: bool
+    assertion_kid: str | None
+    countries: list[str]
+    relay_url: str | None
+    hold: str | None
+    hold_reason: str | None
+    held_at: datetime | None
+    hold_until: datetime | None
+    created_at: datetime
 
 
 class EndpointState(NamedTuple):
@@ -158,11 +185,16 @@ async def sender_states(
 
 
 async def endpoint_states(
-    conn: Connection, account_ids: Sequence[int], *, most: int, limit: int = _MOST_ROWS
+    conn: Connection,
+    account_ids: Sequence[int],
+    *,
+    most: int,
+    endpoint_id: int | None = None,
+    limit: int = _MOST_ROWS,
 ) -> list[EndpointState]:
-    """Endpoints, those in trouble first; most: where counting stops."""
+    """Endpoints, those in trouble first, or the one; most: where counting stops."""
     rows = await bundled().endpoint_states.many(
-        conn, account_ids=account_ids, most=most, limit=limit
+        conn, account_ids=account_ids, most=most, endpoint_id=endpoint_id, limit=limit
     )
     return [EndpointState(*row) for row in rows]
 
@@ -173,33 +205,61 @@ async def endpoint_pushes(conn: Connection, endpoint_id: int, *, limit: int) -> 
     return [PushListed(*row) for row in rows]
 
 
-async def replay_pushes(
-    conn: Connection,
-    endpoint_id: int,
-    *,
-    message_ids: Sequence[int] | None,
-    since: datetime,
-    until: datetime,
-    limit: int,
-    now: datetime,
+async def replay_some(
+    conn: Connection, endpoint_id: int, message_ids: Sequence[int], *, now: datetime
 ) -> int:
-    """Push reports again that were not taken and fell due in this time; gives how many."""
-    count: int = await bundled().replay_pushes.value(
-        conn,
-        endpoint_id=endpoint_id,
-        message_ids=message_ids,
-        since=since,
-        until=until,
-        limit=limit,
-        now=now,
+    """Queue these reports that an endpoint has not taken again; gives how many."""
+    count = await bundled().replay_some.exec(
+        conn, endpoint_id=endpoint_id, message_ids=message_ids, now=now
     )
-    await bundled().try_endpoint_now.exec(conn, id=endpoint_id)
+    await bundled().wake_pushers.exec(conn)
     return count
 
 
-async def try_endpoint_now(conn: Connection, endpoint_id: int) -> None:
-    """Ask an endpoint again at once."""
-    await bundled().try_endpoint_now.exec(conn, id=endpoint_id)
+async def endpoint_of(
+    conn: Connection, endpoint_id: int, account_ids: Sequence[int]
+) -> tuple[int, bool] | None:
+    """Whose an endpoint is, and whether it is that account's own; None if of none of these."""
+    row = await bundled().endpoint_of.one(conn, id=endpoint_id, account_ids=account_ids)
+    return None if row is None else (row["account_id"], row["is_default"])
+
+
+async def sender_of(
+    conn: Connection, sender_id: int, account_ids: Sequence[int]
+) -> SenderDetail | None:
+    """A sender of one of these accounts."""
+    row = await bundled().sender_of.one(conn, id=sender_id, account_ids=account_ids)
+    return None if row is None else SenderDetail(*row)
+
+
+async def note_change(
+    conn: Connection,
+    *,
+    account_id: int,
+    actor: str,
+    kind: str,
+    subject: str,
+    changes: Mapping[str, list[object]],
+    now: datetime,
+) -> None:
+    """Write into the audit log what no trigger watches; changes: name -> [before, after]."""
+    await bundled().note_change.exec(
+        conn,
+        account_id=account_id,
+        actor=actor,
+        kind=kind,
+        subject=subject,
+        changes=json.dumps(changes),
+        now=now,
+    )
+
+
+async def fates_of_bulk(
+    conn: Connection, bulk_id: int, last_id: int, *, most: int
+) -> dict[int, int]:
+    """How the first messages of a bulk ended: at most `most`, by status."""
+    rows = await bundled().fates_of_bulk.many(conn, bulk_id=bulk_id, last_id=last_id, most=most)
+    return {row["status"]: row["messages"] for row in rows}
 
 
 async def account_of_message(conn: Connection, message_id: int) -> int | None:
@@ -222,3 +282,21 @@ async def unfinished_messages(
         )
         found += [row["id"] for row in rows]
     return found
+
+
+async def operators(conn: Connection, account_id: int) -> set[str]:
+    """The names of an account's users who are operators."""
+    return {row["name"] for row in await bundled().operators.many(conn, account_id=account_id)}
+
+
+async def account_settings(conn: Connection, account_id: int) -> int | None:
+    """How many days an account's messages are kept; None: as the installation says."""
+    days: int | None = await bundled().account_settings.value(conn, account_id=account_id)
+    return days
+
+
+async def has_delivered(conn: Connection, account_id: int) -> bool:
+    """Whether any message of an account, of those that are kept, was delivered."""
+    return bool(
+        await bundled().has_delivered.value(conn, account_id=account_id, status=DELIVERED.status)
+    )

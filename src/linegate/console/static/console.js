@@ -41,3 +41,36 @@ document.addEventListener("htmx:afterSettle", () => dress(document));
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 401) location.assign("/console/login");
 });
+
+/* The editor: numbers of lines beside it, those with faults marked; a fault leads to its line. */
+const editor = document.querySelector("[data-editor]");
+const gutter = document.getElementById("gutter");
+function number() {
+  if (!editor || !gutter) return;
+  const bad = new Set(), odd = new Set();
+  for (const each of document.querySelectorAll(".fault[data-line]")) bad.add(+each.dataset.line);
+  for (const each of document.querySelectorAll(".warning[data-line]")) odd.add(+each.dataset.line);
+  const lines = editor.value.split("\n").length;
+  gutter.replaceChildren();
+  for (let line = 1; line <= lines; line++) {
+    const piece = document.createElement(bad.has(line) ? "b" : odd.has(line) ? "i" : "span");
+    piece.textContent = line;
+    gutter.append(piece, "\n");
+  }
+  gutter.scrollTop = editor.scrollTop;
+}
+if (editor) {
+  editor.addEventListener("input", number);
+  editor.addEventListener("scroll", () => { gutter.scrollTop = editor.scrollTop; });
+  document.addEventListener("htmx:afterSettle", number);
+  document.addEventListener("DOMContentLoaded", number);
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-goto]");
+    if (!target) return;
+    const lines = editor.value.split("\n"), line = +target.dataset.goto;
+    const start = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
+    editor.focus();
+    editor.setSelectionRange(start, start + lines[line - 1].length);
+    editor.scrollTop = Math.max(0, (line - 8) * 20);
+  });
+}

@@ -89,6 +89,7 @@ SELECT endpoint.id, account.name AS account, endpoint.account_id, endpoint.url, 
        lost.reports AS given_up
 FROM (SELECT * FROM endpoint
       WHERE account_id = ANY(:account_ids::bigint[]) AND removed_at IS NULL
+        AND (:endpoint_id::bigint IS NULL OR id = :endpoint_id)
       ORDER BY failures DESC, id DESC LIMIT :limit) AS endpoint
 JOIN account ON account.id = endpoint.account_id
 CROSS JOIN LATERAL (
@@ -109,26 +110,34 @@ FROM push
 WHERE push.endpoint_id = :endpoint_id
 ORDER BY push.given_up_at NULLS LAST, COALESCE(push.retry_at, push.due_at), push.message_id LIMIT :limit;
 
--- name: replay_pushes :value
--- Push reports of an endpoint again that were given up or wait; gives how many.
-WITH chosen AS (
-    SELECT message_id, number FROM push
-    WHERE endpoint_id = :endpoint_id
-      AND (:message_ids::bigint[] IS NULL OR message_id = ANY(:message_ids))
-      AND due_at >= :since AND due_at <= :until
-    ORDER BY message_id, number LIMIT :limit FOR UPDATE
-),
-again AS (
-    UPDATE push SET given_up_at = NULL, retry_at = :now, due_at = :now, tries = 0
-    FROM chosen WHERE push.message_id = chosen.message_id AND push.number = chosen.number
-    RETURNING 1
-),
-told AS (SELECT pg_notify('linegate_report', ''))
-SELECT (SELECT count(*) FROM again) FROM told;
+-- name: replay_some :exec
+-- Queue these reports of an endpoint again, as if they were new.
+UPDATE push SET given_up_at = NULL, tries = 0, retry_at = NULL, due_at = :now
+WHERE endpoint_id = :endpoint_id AND message_id = ANY(:message_ids::bigint[]);
 
--- name: try_endpoint_now :exec
--- Ask an endpoint again at once that is waited for.
-UPDATE endpoint SET probe_at = NULL, gone_at = NULL WHERE id = :id;
+-- name: endpoint_of :one
+-- An endpoint by its id, if it is one of these accounts'.
+SELECT id, account_id, is_default FROM endpoint WHERE id = :id AND account_id = ANY(:account_ids::bigint[]);
+
+-- name: sender_of :one
+-- A sender by its id, if it is one of these accounts'.
+SELECT sender.id, sender.account_id, sender.name, sender.channel_id, sender.access_token IS NOT NULL AS has_token,
+       sender.assertion_kid, sender.countries, sender.relay_url, sender.hold, sender.hold_reason, sender.held_at,
+       sender.hold_until, sender.created_at
+FROM sender WHERE sender.id = :id AND sender.account_id = ANY(:account_ids::bigint[]);
+
+-- name: note_change :exec
+-- A change of what no trigger watches, for the audit log.
+INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
+VALUES (:now, :account_id, :actor, 'change', :kind, :subject, :changes::jsonb);
+
+-- name: fates_of_bulk :many
+-- How messages of a bulk ended, of the first that did: counted up to a limit.
+SELECT ended.status, count(*)::integer AS messages
+FROM (SELECT final.status FROM final JOIN message_object AS object ON object.id = final.object_id
+      WHERE final.message_id > :bulk_id AND final.message_id <= :last_id AND object.bulk_id = :bulk_id
+      ORDER BY final.message_id LIMIT :most) AS ended
+GROUP BY 1 ORDER BY 1;
 
 -- name: account_of_message :value
 -- Whose a message is.
@@ -154,3 +163,15 @@ FROM (SELECT queue.id, queue.account_id, queue.due_at FROM queue
       WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most) AS looked_at
 WHERE looked_at.account_id = ANY(:account_ids::bigint[])
 ORDER BY looked_at.due_at LIMIT :limit;
+
+-- name: operators :many
+-- Which of an account's users are operators.
+SELECT name FROM api_user WHERE account_id = :account_id AND is_operator;
+
+-- name: account_settings :value
+-- How many days an account's messages are kept; NULL: as the installation says.
+SELECT retention_days FROM account WHERE id = :account_id;
+
+-- name: has_delivered :value
+-- Whether any message of an account was ever delivered.
+SELECT EXISTS (SELECT 1 FROM final WHERE account_id = :account_id AND status = :status);

@@ -1,0 +1,25 @@
+"""Answers that many pages give."""
+
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+
+from linegate.console.pages import page
+from linegate.console.visit import Visit
+
+__all__ = ["back", "missing", "refused"]
+
+
+def back(path: str, said: str) -> Response:
+    """To a page that says what was done."""
+    return RedirectResponse(f"{path}?said={quote(said[:300])}", 303)
+
+
+def missing(visit: Visit, what: str) -> Response:
+    """There is none of that id among what this viewer may see."""
+    return page(visit, "missing.html", status=404, what=what)
+
+
+def refused(visit: Visit, words: str) -> Response:
+    """What was asked for is not done, and why."""
+    return page(visit, "refused.html", status=400, words=words)

@@ -35,7 +35,9 @@ async def visitor(gateway: Gateway, clock: FakeClock) -> Visitor:
 
 def table(gateway: Gateway, clock: FakeClock) -> tuple[Line, ...]:
     """Every route behind the door."""
-    return Console(gateway.store, clock, cast("Hands", None), simulator_url="http://x").table
+    return Console(
+        gateway.store, clock, cast("Hands", None), Guard(), simulator_url="http://x"
+    ).table
 
 
 def a_path(line: Line) -> str:

@@ -74,7 +74,9 @@ def _block(name: str, block: Mapping[str, Any], style: Any, *, is_first: bool) -
             line = Css()
             line.set("background-color", colour(style.get("separatorColor")))
             rule = Markup('<div class="fx-rule" data-css="{}"></div>').format(line)
-    inner = _component(block, "vertical", "", 1)
+    # A block is a box whether it says so or not; a hero may be a picture.
+    piece = block if "type" in block else {**block, "type": "box"}
+    inner = _component(piece, "vertical", "", 1)
     return Markup('{}<div class="fx-{}" data-css="{}">{}</div>').format(rule, name, css, inner)
 
 

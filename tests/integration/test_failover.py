@@ -1,14 +1,20 @@
 """Failover on a time line: one SMS where LINE did not reach, none where it did."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
+from linegate.dispatch.ears import Ears
 from linegate.domain.bulk import Window
+from linegate.domain.ids import public_id
 from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.domain.steering import BulkStatus
 from linegate.domain.transport import Price, Submission
+from linegate.shape.shaper import Shaper
+from linegate.shape.steering import Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
 from support.world import HOUR, SECOND, World
 
@@ -277,6 +283,34 @@ async def test_a_provider_that_tells_no_more_ends_with_the_hand_over(sms: SmsWor
     assert await ended(sms, id_) == (2, 0)
 
 
+# -------------------------------------------------------------------------- cancelled bulks
+
+
+async def cancel_all(sms: SmsWorld) -> None:
+    world = sms.world
+    (row,) = await world.rows("SELECT id FROM bulk")
+    steering = Steering(world.pool)
+    changed = await steering.set_status(
+        world.account, public_id(row["id"]), BulkStatus.CANCELED, world.now
+    )
+    assert changed is BulkStatus.CANCELED
+
+
+async def test_a_cancelled_bulk_ends_its_sms_that_were_not_handed_over(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await cancel_all(sms)
+    await Shaper(sms.world.pool, sms.world.clock, sms.world.metrics).run_once()
+    assert await ended(sms, id_) == (31, 4100)
+
+
+async def test_a_cancelled_bulk_starts_no_new_sms(sms: SmsWorld) -> None:
+    id_ = await handed_to_line(sms, validity=MINUTE)
+    await cancel_all(sms)
+    await sms.world.clock.advance(MINUTE)
+    await sms.sweep()
+    assert await ended(sms, id_) == (15, 4101)
+
+
 # ------------------------------------------------------------------------------- receipts
 
 
@@ -463,6 +497,28 @@ async def test_one_process_holds_a_route_until_its_lease_ends(sms: SmsWorld) -> 
 
 
 # ------------------------------------------------------------------- deaf and broken senders
+
+
+async def test_hand_overs_without_an_event_make_a_sender_deaf_and_an_event_heals_it(
+    sms: SmsWorld,
+) -> None:
+    handed_over = Counter({sms.world.sender: 150})
+    ears = Ears(sms.world.pool, sms.world.clock, sms.world.metrics, handed_over)
+    await ears.run_once()
+    assert not handed_over
+    await sms.world.clock.advance(15 * MINUTE)
+    await ears.run_once()
+    assert await deaf(sms) == [None]  # too few
+    handed_over[sms.world.sender] += 50
+    await ears.run_once()
+    assert await deaf(sms) == [sms.world.now]
+    (id_,) = await sms.world.accept()
+    await sms.event(id_)
+    assert await deaf(sms) == [None]
+
+
+async def deaf(sms: SmsWorld) -> list[object]:
+    return [row["deaf_at"] for row in await sms.world.rows("SELECT deaf_at FROM sender_ear")]
 
 
 async def test_a_deaf_sender_holds_failover_by_silence_until_it_hears(sms: SmsWorld) -> None:

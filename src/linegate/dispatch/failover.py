@@ -10,7 +10,7 @@ from linegate.dispatch.contents import Content
 from linegate.dispatch.sms_content import read_sms
 from linegate.domain.decide import FailOver, Unfinished
 from linegate.domain.decide_sms import start_sms
-from linegate.postgres.dispatching import Tried
+from linegate.postgres.dispatching import Tried, finish
 from linegate.postgres.pool import Connection
 from linegate.postgres.reporting import Interim, insert_interim
 from linegate.postgres.sms import FailoverFacts, PlannedSms, fail_over, failover_facts
@@ -26,14 +26,14 @@ async def write_failovers(
 ) -> int:
     """Start the SMS legs in the caller's transaction; gives how many messages were still ours.
 
+    Of a bulk that was cancelled meanwhile nothing new goes out: its messages end as LINE's leg did.
     Clients that asked for intermediate reports hear how the LINE leg ended.
     """
     facts = await failover_facts(conn, [message.id for message, _ in steps])
-    planned = [
-        _plan(message, step, facts[message.id], now)
-        for message, step in steps
-        if message.id in facts
-    ]
+    steps = [(message, step) for message, step in steps if message.id in facts]
+    over = [(message, step.line_end) for message, step in steps if facts[message.id].cancelled]
+    steps = [(message, step) for message, step in steps if not facts[message.id].cancelled]
+    planned = [_plan(message, step, facts[message.id], now) for message, step in steps]
     told = [
         Interim(
             message.id,
@@ -44,11 +44,14 @@ async def write_failovers(
             now,
         )
         for message, step in steps
-        if message.id in facts and facts[message.id].intermediate
+        if facts[message.id].intermediate
     ]
     if told:
         await insert_interim(conn, told, now=now)
-    return await fail_over(conn, planned, tried)
+    written = await fail_over(conn, planned, tried) if planned else 0
+    if over:
+        written += await finish(conn, over, () if planned else tried, now=now)
+    return written
 
 
 def opens_at(window: str | None, destination: str, now: datetime) -> datetime | None:

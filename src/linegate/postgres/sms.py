@@ -24,6 +24,7 @@ __all__ = [
     "TrackSms",
     "claim_sms",
     "deliver_in_sms_leg",
+    "end_due_sms",
     "fail_over",
     "fail_over_waiting",
     "failover_facts",
@@ -43,12 +44,13 @@ __all__ = [
 
 
 class FailoverFacts(NamedTuple):
-    """What plans a message's SMS. window, failover: JSON."""
+    """What plans a message's SMS. window, failover: JSON; cancelled: its bulk was."""
 
     destination: str
     window: str | None
     failover: str
     intermediate: bool
+    cancelled: bool
 
 
 class PlannedSms(NamedTuple):
@@ -126,7 +128,11 @@ async def failover_facts(conn: Connection, ids: Sequence[int]) -> dict[int, Fail
     rows = await bundled().failover_facts.many(conn, ids=sorted(ids))
     return {
         row["id"]: FailoverFacts(
-            row["destination"], row["delivery_window"], row["sms_failover"], row["intermediate"]
+            row["destination"],
+            row["delivery_window"],
+            row["sms_failover"],
+            row["intermediate"],
+            row["cancelled"],
         )
         for row in rows
     }
@@ -193,6 +199,30 @@ async def take_broken(conn: Connection, *, before: datetime, limit: int) -> list
     """Due messages of senders that have been refused since `before`, with an SMS; locked."""
     rows = await bundled().take_broken.many(conn, before=before, limit=limit)
     return [Unfinished(*row) for row in rows]
+
+
+async def end_due_sms(
+    conn: Connection,
+    bulk_id: int,
+    last_id: int,
+    object_ids: Sequence[int],
+    *,
+    end: Finish,
+    limit: int,
+    now: datetime,
+) -> int:
+    """End SMS of a bulk that were not handed over; gives how many."""
+    rows = await bundled().end_due_sms.many(
+        conn,
+        bulk_id=bulk_id,
+        last_id=last_id,
+        object_ids=object_ids,
+        status=end.status,
+        error=end.error,
+        limit=limit,
+        now=now,
+    )
+    return len(rows)
 
 
 async def claim_sms(

@@ -39,7 +39,7 @@ from linegate.postgres.shaping import (
     unpace,
     write_run,
 )
-from linegate.postgres.sms import fail_over_waiting, track_sms
+from linegate.postgres.sms import end_due_sms, fail_over_waiting, track_sms
 
 __all__ = ["STALE_AFTER", "Shaper"]
 
@@ -209,6 +209,9 @@ class Shaper:
             error=CANCELLED.error,
             limit=_CHUNK,
             now=now,
+        )
+        ended += await end_due_sms(
+            conn, run.bulk_id, run.last_id, object_ids, end=CANCELLED, limit=_CHUNK, now=now
         )
         waiting: list[WaitingTrack] = await load_tracks(conn, run.bulk_id)
         if ended < _CHUNK and waiting:

@@ -2,7 +2,9 @@
 
 -- name: failover_facts :many
 -- What is needed to plan the SMS of messages in their LINE leg.
-SELECT queue.id, queue.destination, object.delivery_window, object.sms_failover, object.intermediate
+SELECT queue.id, queue.destination, object.delivery_window, object.sms_failover, object.intermediate,
+       EXISTS (SELECT 1 FROM bulk_run
+               WHERE bulk_run.bulk_id = object.bulk_id AND bulk_run.status = 'cancelled') AS cancelled
 FROM unnest(:ids::bigint[]) AS asked (id)
 JOIN queue ON queue.id = ANY (ARRAY[asked.id])
 JOIN message_object AS object ON object.id = queue.object_id;
@@ -84,6 +86,26 @@ CROSS JOIN LATERAL (
 ) AS queue
 WHERE sender.hold = 'unauthorised' AND sender.held_at <= :before
 ORDER BY queue.id LIMIT :limit;
+
+-- name: end_due_sms :many
+-- SMS of a cancelled bulk that were not handed over end.
+WITH ended AS (
+    DELETE FROM sms_leg
+    WHERE id = ANY (ARRAY(SELECT id FROM sms_leg
+                          WHERE id > :bulk_id AND id <= :last_id AND object_id = ANY(:object_ids::bigint[])
+                            AND step::text = 'due'
+                          ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
+    RETURNING id, account_id, object_id, endpoint_id
+),
+new_final AS (
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    SELECT id, account_id, object_id, :status, :error, :now, :now FROM ended
+),
+new_push AS (
+    INSERT INTO push (message_id, endpoint_id, due_at)
+    SELECT id, endpoint_id, :now FROM ended WHERE endpoint_id IS NOT NULL
+)
+SELECT id FROM ended;
 
 -- name: claim_sms :many
 -- Lease due SMS so that nobody else sends them, of each route at most what it has places for.

@@ -175,3 +175,9 @@ async def test_a_routes_secrets_are_sealed(gateway: Gateway, pool: Pool) -> None
     row = await pool.fetchrow("SELECT * FROM sms_route")
     assert row is not None
     assert "hunter2" not in repr(dict(row))
+
+
+async def test_a_text_that_no_database_can_keep_is_a_violation(gateway: Gateway) -> None:
+    await route(gateway)
+    answer = await ask(gateway, sender="Shop", text="a\x00b")
+    assert places(answer) == [f"{PATH}.text"]

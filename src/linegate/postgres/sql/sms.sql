@@ -7,7 +7,7 @@ SELECT queue.id, queue.destination, object.delivery_window, object.sms_failover,
                WHERE bulk_run.bulk_id = object.bulk_id AND bulk_run.status = 'cancelled') AS cancelled
 FROM unnest(:ids::bigint[]) AS asked (id)
 JOIN queue ON queue.id = ANY (ARRAY[asked.id])
-JOIN message_object AS object ON object.id = queue.object_id;
+JOIN message_object AS object ON object.id = ANY (ARRAY[queue.object_id]);
 
 -- name: fail_over :many
 -- Messages leave their LINE leg for the SMS leg, on the best route that takes them: one that is up, with
@@ -142,7 +142,7 @@ SELECT id, delivery_window, sms_failover, intermediate FROM message_object WHERE
 -- Keep what is still being sent.
 UPDATE sms_leg SET due_at = :lease_until
 FROM unnest(:ids::bigint[], :attempts::smallint[]) AS mine (id, attempt)
-WHERE sms_leg.id = ANY (ARRAY[mine.id]) AND sms_leg.attempt = mine.attempt AND sms_leg.step = 'sending';
+WHERE sms_leg.id = ANY (ARRAY[mine.id]) AND sms_leg.attempt = mine.attempt AND sms_leg.step::text = 'sending';
 
 -- name: insert_sms_attempts :exec
 -- The time line of what was tried.
@@ -162,7 +162,7 @@ SET step = next.step, due_at = next.due_at, sent_at = COALESCE(next.sent_at, sms
 FROM unnest(:ids::bigint[], :attempts::smallint[], :steps::sms_step[], :due_ats::timestamptz[],
             :sent_ats::timestamptz[], :unknowns::smallint[], :failures::smallint[], :parts::smallint[])
   AS next (id, attempt, step, due_at, sent_at, unknowns, failures, parts)
-WHERE sms_leg.id = ANY (ARRAY[next.id]) AND sms_leg.attempt = next.attempt AND sms_leg.step = 'sending'
+WHERE sms_leg.id = ANY (ARRAY[next.id]) AND sms_leg.attempt = next.attempt AND sms_leg.step::text = 'sending'
 RETURNING sms_leg.id;
 
 -- name: insert_sms_parts :exec
@@ -186,7 +186,7 @@ WITH ended AS (
               GREATEST(last.parts, sms_leg.parts) AS parts, last.price, last.currency, last.mcc_mnc
 ),
 no_parts AS (
-    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ended.id
+    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ANY (ARRAY[ended.id])
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -221,7 +221,7 @@ WITH ended AS (
                WHERE attempt.message_id = event.id AND attempt.number = event.attempt) AS sent_at, event.happened_at
 ),
 no_parts AS (
-    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ended.id
+    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ANY (ARRAY[ended.id])
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -246,7 +246,7 @@ WITH new_push AS (
     SELECT told.id, told.number, sms_leg.endpoint_id, :now, told.status, 0, told.at, told.sender
     FROM unnest(:ids::bigint[], :numbers::smallint[], :statuses::smallint[], :ats::timestamptz[], :senders::text[])
       AS told (id, number, status, at, sender)
-    JOIN sms_leg ON sms_leg.id = told.id
+    JOIN sms_leg ON sms_leg.id = ANY (ARRAY[told.id])
     WHERE sms_leg.endpoint_id IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING message_id
@@ -259,7 +259,7 @@ SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS
 SELECT DISTINCT ON (asked.position) asked.position, part.message_id, part.number
 FROM unnest(:positions::integer[], :route_ids::bigint[], :keys::text[], :ranks::smallint[], :destinations::text[])
   AS asked (position, route_id, key, rank, destination)
-JOIN sms_part AS part ON part.route_id = asked.route_id AND part.key = asked.key
+JOIN sms_part AS part ON part.route_id = asked.route_id AND part.key = ANY (ARRAY[asked.key])
 WHERE asked.destination = '' OR right(part.destination, 8) = right(asked.destination, 8)
 ORDER BY asked.position, asked.rank, part.message_id DESC;
 
@@ -274,7 +274,7 @@ ORDER BY id FOR UPDATE;
 UPDATE sms_part SET status = told.status, error = told.error
 FROM unnest(:ids::bigint[], :numbers::smallint[], :statuses::smallint[], :errors::smallint[])
   AS told (id, number, status, error)
-WHERE sms_part.message_id = told.id AND sms_part.number = told.number
+WHERE sms_part.message_id = ANY (ARRAY[told.id]) AND sms_part.number = told.number
   AND (sms_part.status IS NULL OR sms_part.status IN (3, 7, 26));
 
 -- name: sms_parts_of :many
@@ -305,7 +305,7 @@ JOIN (SELECT position, nextval('sms_early_id') AS id
 WITH met AS (
     SELECT DISTINCT early.id
     FROM unnest(:route_ids::bigint[], :keys::text[], :destinations::text[]) AS part (route_id, key, destination)
-    JOIN sms_early AS early ON early.route_id = part.route_id AND early.key = part.key
+    JOIN sms_early AS early ON early.route_id = part.route_id AND early.key = ANY (ARRAY[part.key])
      AND (early.destination = '' OR right(part.destination, 8) = right(early.destination, 8))
 ),
 taken AS (
@@ -317,7 +317,7 @@ SELECT DISTINCT id, route_id, receipt FROM taken;
 -- The same for receipts and ids that crossed: each was written before the other could be seen.
 WITH met AS (
     SELECT DISTINCT early.id
-    FROM sms_early AS early JOIN sms_part AS part ON part.route_id = early.route_id AND part.key = early.key
+    FROM sms_early AS early JOIN sms_part AS part ON part.route_id = early.route_id AND part.key = ANY (ARRAY[early.key])
      AND (early.destination = '' OR right(part.destination, 8) = right(early.destination, 8))
     WHERE early.received_at > :since  -- they cross within moments; what is older may be many and is not ours
     LIMIT :limit

@@ -28,6 +28,7 @@ from linegate.api.imports import Import
 from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
+from linegate.api.operator import Operator
 from linegate.api.pressure import Backlogs, Pressure
 from linegate.api.preview import Preview
 from linegate.api.profiles import Profiles
@@ -171,6 +172,7 @@ async def build_api(
         health=Health(store.pool, directory, clock, scrape, lambda: ()),
         sessions=Sessions(directory, clock),
         statistics=Statistics(store.pool, directory, clock),
+        operator=Operator(store.pool, directory, store.vault, clock),
         applications=Provisioning(store.pool, directory, clock, "application"),
         entities=Provisioning(store.pool, directory, clock, "entity"),
         subscriptions=Subscriptions(notifying),

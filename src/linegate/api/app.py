@@ -20,6 +20,7 @@ from linegate.api.idempotency_key import IDEMPOTENCY_KEY
 from linegate.api.imports import Import
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
+from linegate.api.operator import Operator
 from linegate.api.preview import Preview
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.profiles import Profiles
@@ -55,6 +56,7 @@ class Routes:
     sessions: Sessions
     statistics: Statistics
     applications: Provisioning
+    operator: Operator
     entities: Provisioning
     subscriptions: Subscriptions
     profiles: Profiles
@@ -97,6 +99,7 @@ def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
             *_divisions("/provisioning/1/entities", routes.entities),
+            *_operator("/operator/1", routes.operator),
             *_notifications(routes),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
@@ -140,6 +143,20 @@ def _templates(path: str, templates: Templates) -> list[Route]:
             PUT=templates.change,
             DELETE=templates.delete,
         ),
+    ]
+
+
+def _operator(path: str, operator: Operator) -> list[Route]:
+    account = path + "/accounts/{name}"
+    return [
+        _route(path + "/apply", POST=operator.apply),
+        _route(path + "/audit", GET=operator.audit),
+        _route(path + "/accounts", GET=operator.accounts),
+        _route(account, GET=operator.account),
+        _route(account + "/suspension", PUT=operator.suspend),
+        _route(account + "/keys", POST=operator.create_key),
+        _route(account + "/keys/{key_id}", PATCH=operator.switch_key),
+        _route(account + "/keys/{key_id}/rotate", POST=operator.rotate),
     ]
 
 

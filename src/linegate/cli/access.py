@@ -10,7 +10,7 @@ import typer
 
 from linegate.cli.console import CommandError
 from linegate.domain.caller import Network
-from linegate.domain.keys import ALL_SCOPES
+from linegate.domain.keys import ALL_SCOPES, KNOWN_SCOPES
 from linegate.domain.wiretime import parse_instant
 
 __all__ = ["Addresses", "Scopes", "instant_of", "networks_of", "scopes_of", "span_of"]
@@ -33,9 +33,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def scopes_of(asked: Iterable[str] | None) -> frozenset[str]:
     """The scopes asked for; all if none. Raises: CommandError for an unknown one."""
     given = frozenset(asked or ())
-    unknown = sorted(given - set(ALL_SCOPES))
+    unknown = sorted(given - set(KNOWN_SCOPES))
     if unknown:
-        known = ", ".join(ALL_SCOPES)
+        known = ", ".join(KNOWN_SCOPES)
         raise CommandError(f"unknown scope {', '.join(unknown)}; the scopes are {known}")
     return given or frozenset(ALL_SCOPES)
 

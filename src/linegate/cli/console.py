@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import pwd
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -24,6 +26,7 @@ from linegate.vault import VaultError
 __all__ = [
     "CommandError",
     "JsonFlag",
+    "actor",
     "fail",
     "read_settings",
     "run",
@@ -107,6 +110,12 @@ async def _stoppable(work: Coroutine[Any, Any, Answer]) -> Answer:
     return await task
 
 
+def actor() -> str:
+    """Who runs this command, as the audit log tells it."""
+    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+    return f"linegate command of {name}"[:63]
+
+
 def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
     """Do something with the installation's database, whether linegate runs or not."""
     settings = read_settings()
@@ -120,7 +129,7 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
             secret_key=settings.secret_key,
             clock=clock,
             connections=2,
-            application="linegate command",
+            application=actor(),
         ) as store:
             return await work(store)
 

@@ -4,6 +4,7 @@ import typer
 
 from linegate.cli import (
     accounts,
+    administration,
     blocklist,
     bulks,
     keys,
@@ -33,6 +34,8 @@ app.command("worker")(serve.worker)
 app.command("plan")(plan.plan)
 app.command("send")(send.send)
 app.command("simulate")(serve.simulate)
+app.command("apply")(administration.apply)
+app.command("audit")(administration.audit)
 app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)
 app.add_typer(bulks.bulk, name="bulk")

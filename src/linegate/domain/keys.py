@@ -2,7 +2,18 @@
 
 from hashlib import sha256
 
-__all__ = ["ALL_SCOPES", "LOGS", "MANAGE", "SEND", "SUBSCRIPTIONS", "digest_of", "format_key"]
+__all__ = [
+    "ALL_SCOPES",
+    "KNOWN_SCOPES",
+    "LOGS",
+    "MANAGE",
+    "OPERATE",
+    "OPERATOR_READ",
+    "SEND",
+    "SUBSCRIPTIONS",
+    "digest_of",
+    "format_key",
+]
 
 SEND = frozenset({"message:send", "line:message:send", "line:manage"})
 LOGS = frozenset({"line:logs:read", "line:manage"})
@@ -19,6 +30,12 @@ ALL_SCOPES = (
     "subscriptions:manage",
     "metrics:read",
 )
+
+# Of an operator, over all accounts: only where a key or user was given them by name.
+OPERATE = frozenset({"operator:manage"})
+OPERATOR_READ = frozenset({"operator:read", "operator:manage"})
+
+KNOWN_SCOPES = (*ALL_SCOPES, "operator:read", "operator:manage")
 
 
 def format_key(public: bytes, secret: bytes) -> str:

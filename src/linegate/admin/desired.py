@@ -1,0 +1,142 @@
+"""What an operator declares: accounts and everything that belongs to them, as TOML or JSON.
+
+What is left out stays as it is, of what exists, or is the default, of what is new. Nothing is ever
+deleted. A secret is text, or `{ env = "NAME" }`, or `{ file = "PATH" }`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+__all__ = [
+    "Account",
+    "Division",
+    "Document",
+    "DocumentError",
+    "Key",
+    "Resolve",
+    "Route",
+    "Secret",
+    "SecretReference",
+    "Sender",
+    "User",
+    "read_document",
+]
+
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
+Positive = Annotated[int, Meta(ge=1, le=2_147_483_647)]
+
+
+class DocumentError(Exception):
+    """The document cannot be applied; the text says where and why. Nothing was changed."""
+
+
+class SecretReference(Struct, forbid_unknown_fields=True):
+    """Where a secret stands: an environment variable or a file, exactly one of them."""
+
+    env: str | None = None
+    file: str | None = None
+
+
+Secret = str | SecretReference
+Resolve = Callable[[Secret], str]
+
+
+class Sender(Struct, forbid_unknown_fields=True):
+    """A sender. Names are unique in the installation."""
+
+    name: Name
+    channel_id: str
+    channel_secret: Secret
+    access_token: Secret | None = None
+    countries: list[str] | None = None
+    templates: Literal["optional", "required"] | None = None
+    price: str | None = None
+    currency: str | None = None
+
+
+class Key(Struct, forbid_unknown_fields=True):
+    """An API key that the operator made: 32 characters at least, hard to guess."""
+
+    key: Secret
+    name: str = ""
+    scopes: list[str] | None = None
+    expires: datetime | None = None
+    allowed_addresses: list[str] = []
+    fill_application: str | None = None
+    force_application: str | None = None
+    fill_entity: str | None = None
+    force_entity: str | None = None
+    requests_per_second: Positive | None = None
+    messages_per_day: Count | None = None
+    enabled: bool = True
+
+
+class User(Struct, forbid_unknown_fields=True):
+    """Who logs in by name and password. The password counts when the user is created."""
+
+    name: Name
+    password: Secret
+    scopes: list[str] | None = None
+    enabled: bool = True
+
+
+class Division(Struct, forbid_unknown_fields=True):
+    """An application or an entity with its settings; what is left out it does not set."""
+
+    id: Name
+    name: str | None = None
+    default_sender: str | None = None
+    webhook: str | None = None
+    templates: Literal["free", "required"] | None = None
+    messages_per_day: Count | None = None
+
+
+class Route(Struct, forbid_unknown_fields=True):
+    """A route for SMS failover."""
+
+    name: Name
+    url: Secret
+    prefixes: list[str] = []
+    senders: list[str] = []
+    default_sender: str | None = None
+    priority: int = 0
+    enabled: bool = True
+
+
+class Account(Struct, forbid_unknown_fields=True):
+    """An account and what belongs to it. Its own settings: what is left out it does not set."""
+
+    name: Name
+    suspended: bool = False
+    default_sender: str | None = None
+    webhook: str | None = None
+    requests_per_second: Positive | None = None
+    messages_per_day: Count | None = None
+    messages_waiting: Count | None = None
+    retention_days: Positive | None = None
+    senders: list[Sender] = []
+    keys: list[Key] = []
+    users: list[User] = []
+    applications: list[Division] = []
+    entities: list[Division] = []
+    sms_routes: list[Route] = []
+    blocklist: list[str] = []
+
+
+class Document(Struct, forbid_unknown_fields=True):
+    """Everything that is declared."""
+
+    accounts: list[Account]
+
+
+def read_document(tree: object) -> Document:
+    """The document in decoded TOML or JSON. Raises: DocumentError saying what is wrong where."""
+    try:
+        return msgspec.convert(tree, Document)
+    except msgspec.ValidationError as error:
+        raise DocumentError(str(error)) from error

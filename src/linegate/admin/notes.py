@@ -1,0 +1,74 @@
+"""What applying changes, noted as it goes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from linegate.admin.desired import Resolve, Secret
+from linegate.vault import Vault
+
+__all__ = ["Change", "Hands", "Notes", "Place"]
+
+
+class Change(NamedTuple):
+    """One difference. subject: such as `acme sender ACME`; secrets are told as `(secret)`."""
+
+    subject: str
+    field: str
+    before: object
+    after: object
+
+
+@dataclass(slots=True)
+class Notes:
+    """The differences so far."""
+
+    changes: list[Change] = field(default_factory=list)
+
+    def made(self, subject: str) -> None:
+        """It did not exist."""
+        self.changes.append(Change(subject, "", None, "created"))
+
+    def differ(self, subject: str, **fields: tuple[object, object]) -> bool:
+        """Note the fields whose value before is not the one after; whether there are any."""
+        found = [
+            Change(subject, name, before, after)
+            for name, (before, after) in fields.items()
+            if before != after
+        ]
+        self.changes += found
+        return bool(found)
+
+    def secret(self, subject: str, name: str) -> None:
+        """A secret differs."""
+        self.changes.append(Change(subject, name, "(secret)", "(another secret)"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What applying needs besides the document. actor: for the audit log."""
+
+    vault: Vault
+    resolve: Resolve
+    hash_password: Callable[[str], str]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose things are being applied, and with what."""
+
+    account_id: int
+    account: str
+    hands: Hands
+    notes: Notes
+    now: datetime
+
+    def subject(self, kind: str, name: str) -> str:
+        """How a thing is called in the notes."""
+        return f"{self.account} {kind} {name}"
+
+    def text_of(self, secret: Secret) -> str:
+        """The text of a secret."""
+        return self.hands.resolve(secret)

@@ -1,0 +1,175 @@
+"""Commands: `linegate apply`, `linegate audit`, and an account's settings."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from linegate.admin.apply import apply_document
+from linegate.admin.desired import DocumentError, Secret, read_document
+from linegate.admin.notes import Change, Hands
+from linegate.api.operator import shown_account, shown_change
+from linegate.api.passwords import hash_password
+from linegate.cli.accounts import account, account_id_of
+from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
+from linegate.clock import SystemClock
+from linegate.postgres.admin import AccountListed, list_accounts
+from linegate.postgres.audit import Change as Audited
+from linegate.postgres.audit import list_audit
+from linegate.postgres.store import Store
+from linegate.postgres.suspension import resume_account, suspend_account
+
+__all__ = ["apply", "audit"]
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="A TOML file.", exists=True, dir_okay=False)],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the difference and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Make accounts, senders, keys, limits and the rest as a file declares them.
+
+    docs/howto/administer.md shows one. Applying it twice changes nothing the second time.
+    """
+    try:
+        document = read_document(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, DocumentError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+
+    async def work(store: Store) -> list[Change]:
+        secrets = Secrets(os.environ, file.parent)
+        hands = Hands(store.vault, secrets.text_of, hash_password, actor())
+        now = SystemClock().now()
+        try:
+            return await apply_document(store.pool, document, hands, dry_run=dry_run, now=now)
+        except DocumentError as error:
+            raise CommandError(f"{file}: {error}; nothing was changed") from error
+
+    changes = with_store(work)
+    told = [{**each._asdict(), "before": _text(each.before)} for each in changes]
+    lines = [
+        f"{each.subject}: created"
+        if each.after == "created"
+        else f"{each.subject}: {each.field}: {_text(each.before)} -> {_text(each.after)}"
+        for each in changes
+    ]
+    done = "would change" if dry_run else "changed"
+    answer = {
+        "dryRun": dry_run,
+        "changes": [{**each, "after": _text(each["after"])} for each in told],
+    }
+    show(answer, as_json=as_json, plain="\n".join([*lines, f"{len(changes)} {done}"]))
+
+
+class Secrets:
+    """Secrets of a declaration: text, an environment variable, or a file beside it."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        """Look names up in `environment` and relative paths below `folder`."""
+        self._environment = environment
+        self._folder = folder
+
+    def text_of(self, secret: Secret) -> str:
+        """The text. Raises: DocumentError where there is none."""
+        if isinstance(secret, str):
+            return secret
+        if (secret.env is None) == (secret.file is None):
+            raise DocumentError("a secret is text, { env = NAME } or { file = PATH }")
+        if secret.env is not None:
+            if not self._environment.get(secret.env):
+                raise DocumentError(f"the environment has no {secret.env}")
+            return self._environment[secret.env]
+        try:
+            return (self._folder / str(secret.file)).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DocumentError(str(error)) from error
+
+
+def audit(
+    owner: Annotated[
+        str | None, typer.Option("--account", help="Of this account; of all if not given.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Show who changed what, newest first."""
+
+    async def work(store: Store) -> list[Audited]:
+        async with store.pool.acquire() as conn:
+            account_id = None if owner is None else await account_id_of(conn, owner)
+            return await list_audit(conn, account_id=account_id, limit=limit)
+
+    changes = with_store(work)
+    if as_json:
+        show({"changes": [shown_change(each) for each in changes]}, as_json=True, plain="")
+        return
+    table = Table()
+    for name in ("at", "account", "who", "did", "what", "changes"):
+        table.add_column(name)
+    for each in changes:
+        fields = "\n".join(
+            f"{name}: {_text(before)} -> {_text(after)}"
+            for name, (before, after) in each.changes.items()
+            if each.action == "change"
+        )
+        table.add_row(
+            f"{each.at:%Y-%m-%d %H:%M:%S}",
+            each.account or "",
+            each.actor,
+            each.action,
+            f"{each.kind} {each.subject}",
+            fields,
+        )
+    Console().print(table)
+
+
+@account.command("list")
+def account_list(as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """List accounts with their limits and how many of their messages have not ended."""
+
+    async def work(store: Store) -> list[AccountListed]:
+        async with store.pool.acquire() as conn:
+            return await list_accounts(conn)
+
+    accounts = with_store(work)
+    lines = [
+        f"{each.id}\t{each.name}\t{'suspended' if each.suspended_at else 'active'}\t{each.waiting}"
+        for each in accounts
+    ]
+    shown = [shown_account(each) for each in accounts]
+    show({"accounts": shown}, as_json=as_json, plain="\n".join(lines))
+
+
+@account.command("suspend")
+def account_suspend(name: str, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """Let an account send nothing, within 2 seconds; it loses nothing."""
+    _switch(name, suspended=True, as_json=as_json)
+
+
+@account.command("resume")
+def account_resume(name: str, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """Let a suspended account go on; its messages have the validity they had."""
+    _switch(name, suspended=False, as_json=as_json)
+
+
+def _switch(name: str, *, suspended: bool, as_json: bool) -> None:
+    async def work(store: Store) -> None:
+        change = suspend_account if suspended else resume_account
+        async with store.pool.acquire() as conn:
+            id_ = await account_id_of(conn, name)
+            if not await change(conn, id_, now=SystemClock().now()):
+                raise CommandError(f"{name} is {'' if suspended else 'not '}suspended")
+
+    with_store(work)
+    show({"account": name, "suspended": suspended}, as_json=as_json, plain=name)
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)

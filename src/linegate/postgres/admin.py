@@ -55,7 +55,7 @@ class KeyFound:
 
 async def list_accounts(conn: Connection, name: str | None = None) -> list[AccountListed]:
     """Every account, or the one of this name."""
-    rows = await bundled().account_settings.many(conn, name=name)
+    rows = await bundled().declared_accounts.many(conn, name=name)
     return [AccountListed(*row) for row in rows]
 
 

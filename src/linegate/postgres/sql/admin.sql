@@ -1,6 +1,6 @@
 -- What administration reads and writes besides the queries of each thing.
 
--- name: account_settings :many
+-- name: declared_accounts :many
 -- Every account with its settings.
 SELECT account.id, account.name, account.suspended_at, sender.name AS default_sender, account.requests_per_second,
        account.messages_per_day, account.messages_waiting, account.retention_days, endpoint.url AS webhook,

@@ -36,6 +36,11 @@ def a_template(name: str, text: str = "{{order}}") -> dict[str, Any]:
     return {"name": name, "language": "ja", "altText": "a", "contents": a_bubble(a_text(text))}
 
 
+def named(name: str, language: str = "ja") -> tuple[str, ...]:
+    """A template of the one sender, as the commands name it."""
+    return ("--account", "acme", "--sender", "ACME", "--name", name, "--language", language)
+
+
 def states(answer: Any) -> list[tuple[str, str, int, int | None]]:
     return [
         (each["name"], each["status"], each["version"], each.get("approvedVersion"))
@@ -56,9 +61,8 @@ def test_templates_are_imported_approved_rejected_and_listed(
 
     made = imported(a_template("one"), a_template("two"))
     assert states(made) == [("one", "PENDING", 1, None), ("two", "PENDING", 1, None)]
-    one, two = (each["templateId"] for each in made["templates"])
-    linegate("template", "approve", one)
-    linegate("template", "reject", two, "--reason", "advertises")
+    linegate("template", "approve", *named("one"))
+    linegate("template", "reject", *named("two"), "--reason", "advertises")
     listed = linegate("template", "list", *own)
     assert states(listed) == [("one", "APPROVED", 1, 1), ("two", "REJECTED", 1, None)]
     assert listed["templates"][1]["reason"] == "advertises"
@@ -77,9 +81,8 @@ def test_a_rejected_change_leaves_the_approved_version(linegate: Command) -> Non
 
     made = imported("a", "--approve")
     assert states(made) == [("one", "APPROVED", 1, 1)]
-    id_ = made["templates"][0]["templateId"]
     imported("b")
-    linegate("template", "reject", id_, "--reason", "no")
+    linegate("template", "reject", *named("one"), "--reason", "no")
     assert states(linegate("template", "list", *own[:2])) == [("one", "REJECTED", 2, 1)]
 
 
@@ -95,7 +98,26 @@ def test_a_file_with_anything_wrong_is_not_imported(linegate: Command) -> None:
 
 
 def test_an_unknown_template_is_said(linegate: Command) -> None:
-    assert "no template 7" in linegate("template", "approve", "7", fails=True)
+    assert "no template nope in ja" in linegate("template", "approve", *named("nope"), fails=True)
+
+
+def test_a_template_of_another_language_or_account_is_not_decided(linegate: Command) -> None:
+    given = json.dumps([a_template("one"), {**a_template("one"), "language": "en"}])
+    own = ("--account", "acme", "--sender", "ACME")
+    linegate("template", "import", "-", *own, given=given)
+    approved = linegate("template", "approve", *named("one", "EN"))
+    assert approved["status"] == "APPROVED"
+    listed = linegate("template", "list", "--account", "acme")["templates"]
+    assert [(each["language"], each["status"]) for each in listed] == [
+        ("ja", "PENDING"),
+        ("en", "APPROVED"),
+    ]
+    assert approved["templateId"] == listed[1]["templateId"]
+    told = linegate("template", "approve", *own, "--name", "one", fails=True)
+    assert "no template one without a language" in told
+    linegate("account", "create", "other")
+    foreign = ("--account", "other", "--sender", "ACME", "--name", "one", "--language", "ja")
+    assert "no sender ACME" in linegate("template", "approve", *foreign, fails=True)
 
 
 def test_a_sender_is_told_its_rules_about_templates(linegate: Command) -> None:

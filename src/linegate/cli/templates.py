@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -23,6 +23,7 @@ from linegate.postgres.templates import (
     TemplateFilter,
     TemplateRow,
     decide_template,
+    find_template_named,
     list_templates,
 )
 
@@ -33,8 +34,19 @@ _TOLD = 20  # violations of one file
 
 template = typer.Typer(help="Registered templates.", no_args_is_help=True)
 
-TemplateId = Annotated[int, typer.Argument(help="Its templateId.", min=1)]
+SenderName = Annotated[str, typer.Option("--sender", help="Its sender's name.")]
+TemplateName = Annotated[str, typer.Option("--name", help="The template's name.")]
+Language = Annotated[str, typer.Option(help="Its language; not given: the one without any.")]
 Status = Literal["PENDING", "APPROVED", "REJECTED"]
+
+
+class _Named(NamedTuple):
+    """A template as an operator names it."""
+
+    owner: str
+    sender: str
+    name: str
+    language: str
 
 
 @template.command("import")
@@ -67,19 +79,28 @@ def template_import(
 
 
 @template.command("approve")
-def template_approve(id_: TemplateId, as_json: Annotated[bool, JsonFlag] = False) -> None:
+def template_approve(
+    owner: AccountName,
+    sender: SenderName,
+    name: TemplateName,
+    language: Language = "",
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
     """Approve what a template says now: from now on this is sent. Counts within a second."""
-    _decide(id_, "APPROVED", None, as_json=as_json)
+    _decide(_Named(owner, sender, name, language), "APPROVED", None, as_json=as_json)
 
 
 @template.command("reject")
 def template_reject(
-    id_: TemplateId,
+    owner: AccountName,
+    sender: SenderName,
+    name: TemplateName,
     reason: Annotated[str, typer.Option(help="Why: the account's users see it.")],
+    language: Language = "",
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Reject what a template says now. A version that was approved before is sent again."""
-    _decide(id_, "REJECTED", reason, as_json=as_json)
+    _decide(_Named(owner, sender, name, language), "REJECTED", reason, as_json=as_json)
 
 
 @template.command("list")
@@ -158,13 +179,10 @@ def _trees(text: str) -> Sequence[Any]:
 async def _import_one(
     conn: Connection, account_id: int, wanted: TemplateRequest, now: datetime
 ) -> int:
-    sender = await find_sender(conn, wanted.sender or "")
-    if sender is None or sender.account_id != account_id:
-        raise CommandError(f"the account has no sender {wanted.sender}")
     return await import_template(
         conn,
         account_id=account_id,
-        sender_id=sender.id,
+        sender_id=await _sender_id_of(conn, account_id, wanted.sender or ""),
         name=wanted.name or "",
         language=wanted.language or "",
         says=wanted.says,
@@ -172,16 +190,35 @@ async def _import_one(
     )
 
 
-def _decide(
-    id_: int, status: Literal["APPROVED", "REJECTED"], reason: str | None, *, as_json: bool
-) -> None:
-    async def work(store: Store) -> None:
-        now = SystemClock().now()
-        async with store.pool.acquire() as conn:
-            if not await decide_template(conn, id_, status=status, reason=reason, now=now):
-                raise CommandError(f"there is no template {id_}")
+async def _sender_id_of(conn: Connection, account_id: int, name: str) -> int:
+    sender = await find_sender(conn, name)
+    if sender is None or sender.account_id != account_id:
+        raise CommandError(f"the account has no sender {name}")
+    return sender.id
 
-    with_store(work)
+
+async def _template_id_of(conn: Connection, named: _Named) -> int:
+    account_id = await account_id_of(conn, named.owner)
+    sender_id = await _sender_id_of(conn, account_id, named.sender)
+    id_ = await find_template_named(conn, sender_id, named.name, named.language)
+    if id_ is None:
+        language = f"in {named.language}" if named.language else "without a language"
+        raise CommandError(f"{named.sender} has no template {named.name} {language}")
+    return id_
+
+
+def _decide(
+    named: _Named, status: Literal["APPROVED", "REJECTED"], reason: str | None, *, as_json: bool
+) -> None:
+    async def work(store: Store) -> int:
+        now = SystemClock().now()
+        async with store.pool.acquire() as conn, conn.transaction():
+            id_ = await _template_id_of(conn, named)
+            if not await decide_template(conn, id_, status=status, reason=reason, now=now):
+                raise CommandError(f"{named.name} was deleted just now")
+            return id_
+
+    id_ = with_store(work)
     show({"templateId": str(id_), "status": status}, as_json=as_json, plain=status)
 
 

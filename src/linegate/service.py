@@ -73,6 +73,7 @@ from linegate.report.partitioner import Partitioner
 from linegate.report.puller import Puller
 from linegate.report.pulse import Pulse
 from linegate.report.pusher import Pusher
+from linegate.report.retention import Retention
 from linegate.report.rollup import Rollup
 from linegate.sealing import account_context, sender_context
 from linegate.shape.counter import Counter
@@ -242,6 +243,7 @@ async def running_worker(
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
         await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics)
         _add_report(supervisor, wakeup, store, client, clock, metrics)
+        supervisor.add(Retention(store.pool, clock, days=settings.retention_days))
         kept = timedelta(days=settings.retention_days)
         supervisor.add(Leftovers(store.pool, clock, keep_for=kept))
         listening = asyncio.create_task(wakeup.run())

@@ -7,6 +7,7 @@ from linegate.cli import (
     administration,
     blocklist,
     bulks,
+    erase,
     keys,
     plan,
     prices,
@@ -36,6 +37,7 @@ app.command("send")(send.send)
 app.command("simulate")(serve.simulate)
 app.command("apply")(administration.apply)
 app.command("audit")(administration.audit)
+app.command("erase")(erase.erase)
 app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)
 app.add_typer(bulks.bulk, name="bulk")

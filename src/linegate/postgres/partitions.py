@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from linegate.domain.ids import day_start
 from linegate.postgres.pool import Connection
 
-__all__ = ["PARTITIONED", "ensure_partitions"]
+__all__ = ["PARTITIONED", "days_present", "drop_day", "ensure_partitions"]
 
 PARTITIONED = (
     "bulk",
@@ -55,3 +55,25 @@ def _create(name: str, table: str, day: date) -> str:
     first, end = day_start(day), day_start(day + timedelta(days=1))
     storage = _STORAGE.get(table, "")
     return f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({first}) TO ({end}){storage}"
+
+
+async def days_present(conn: Connection) -> list[date]:
+    """The days that have partitions, oldest first."""
+    rows = await conn.fetch(
+        "SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = pg_class.oid"
+        " WHERE inhparent = 'message'::regclass"
+    )
+    names = (row["relname"].removeprefix("message_") for row in rows)
+    return sorted(datetime.strptime(name, "%Y%m%d").date() for name in names)  # noqa: DTZ007
+
+
+async def drop_day(conn: Connection, day: date) -> None:
+    """Drop every table's partition of a day, all or none.
+
+    Raises: asyncpg.LockNotAvailableError if somebody uses one for longer than two seconds; to wait
+            longer would keep everybody else waiting behind us.
+    """
+    async with conn.transaction():
+        await conn.execute("SET LOCAL lock_timeout = '2s'")
+        for table in PARTITIONED:
+            await conn.execute(f"DROP TABLE IF EXISTS {table}_{day:%Y%m%d}")

@@ -11,8 +11,14 @@ from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
 
 from linegate.metrics import Metrics
+from linegate.postgres.pool import Connection as DatabaseConnection
 from linegate.postgres.pool import Pool
-from linegate.postgres.reporting import lease_endpoints
+from linegate.postgres.reporting import (
+    Endpoint,
+    keep_endpoints,
+    lease_endpoints,
+    release_endpoint,
+)
 from linegate.report.pusher import Pusher
 from linegate.webhook.client import WebhookClient, WebhookTimeouts
 from linegate.webhook.guard import Guard
@@ -316,6 +322,50 @@ async def test_one_worker_at_a_time_holds_an_endpoint_until_its_lease_is_over(
     assert sorted(map(len, both)) == [0, 1]
     assert await lease(clock.now() + timedelta(seconds=59)) == []
     assert await lease(clock.now() + timedelta(seconds=61)) == [endpoint]
+
+
+async def test_a_worker_that_lost_its_lease_neither_keeps_nor_gives_back_the_endpoint(
+    pool: Pool, clock: FakeClock
+) -> None:
+    scene = await given_account(pool, clock.now())
+    await scene.finished(1, now=clock.now(), endpoint_id=await scene.endpoint("http://a.example/"))
+
+    async def lease(now: datetime) -> list[Endpoint]:
+        until = now + timedelta(seconds=15)
+        async with pool.acquire() as conn:
+            return await lease_endpoints(conn, steady=5, doubtful=5, leased_until=until, now=now)
+
+    async def leased_until() -> datetime | None:
+        async with pool.acquire() as conn:
+            at: datetime | None = await conn.fetchval("SELECT leased_until FROM endpoint")
+        return at
+
+    (slow,) = await lease(clock.now())
+    await clock.advance(timedelta(seconds=16))
+    now = clock.now()
+    (quick,) = await lease(now)
+    async with pool.acquire() as conn:
+        await keep_endpoints(conn, [slow], leased_until=now + timedelta(hours=1))
+        await given_back(conn, slow, now)
+        assert await leased_until() == now + timedelta(seconds=15)
+        await keep_endpoints(conn, [quick], leased_until=now + timedelta(seconds=20))
+        assert await leased_until() == now + timedelta(seconds=20)
+        await given_back(conn, quick, now)
+    assert await leased_until() is None
+
+
+async def given_back(conn: DatabaseConnection, endpoint: Endpoint, now: datetime) -> None:
+    """As a turn in which nothing was learnt ends."""
+    await release_endpoint(
+        conn,
+        endpoint,
+        failures=0,
+        probe_at=None,
+        last_error=None,
+        taken_at=None,
+        is_gone=False,
+        now=now,
+    )
 
 
 async def test_a_crash_between_post_and_commit_repeats_the_same_body_under_the_same_id(

@@ -2,9 +2,13 @@
 
 import base64
 import json
-from typing import Any
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
+from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 from linegate.cli.main import app
@@ -48,6 +52,52 @@ def test_a_test_push_keeps_to_the_rules_for_addresses() -> None:
     (endpoint,) = shown("webhook", "list")["endpoints"]
     tried = shown("webhook", "test", str(endpoint["id"]), fails=True)
     assert (tried["result"], tried["detail"]) == ("failed", "the address is not a public one")
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    """Takes what comes to /good and fails what comes elsewhere; keeps it all."""
+
+    got: ClassVar[list[tuple[bytes, dict[str, str]]]] = []
+
+    def do_POST(self) -> None:
+        """Answer one push."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.got.append((body, dict(self.headers.items())))
+        self.send_response(200 if self.path == "/good" else 500)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """A receiver's URL; in a thread, since commands want the main one."""
+    _Receiver.got.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Receiver) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_test_push_is_signed_and_says_what_the_endpoint_answered(
+    receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEGATE_WEBHOOK_ALLOW_PRIVATE", "true")
+    typed("webhook", "set", "--account", "shop", "--url", receiver + "/good")
+    (endpoint,) = shown("webhook", "list")["endpoints"]
+    id_ = str(endpoint["id"])
+    tried = shown("webhook", "test", id_)
+    assert (tried["result"], tried["code"], tried["url"]) == ("taken", 200, receiver + "/good")
+    typed("webhook", "set", "--account", "shop", "--url", receiver + "/bad")
+    failed = shown("webhook", "test", id_, fails=True)
+    assert (failed["result"], failed["code"]) == ("failed", 500)
+    secret = typed("webhook", "secret", "--account", "shop").strip()
+    (body, headers), _ = _Receiver.got
+    (report,) = Webhook(secret).verify(body, headers)["results"]
+    assert (report["messageId"], report["status"]["groupName"]) == ("TEST-MESSAGE", "DELIVERED")
 
 
 @pytest.mark.usefixtures("installation")

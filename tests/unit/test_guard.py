@@ -1,12 +1,15 @@
 """Which addresses a client's URL may make us connect to."""
 
+import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linegate.webhook.guard import AddressRefusedError, Guard, is_public
+from linegate.webhook.guard import AddressRefusedError, Guard, is_own, is_public
 
 PUBLIC = [
     "8.8.8.8",
@@ -163,6 +166,43 @@ def address_info(address: str) -> tuple[int, int, int, str, tuple[str, int]]:
 def test_no_socket_is_made_for_an_address_that_is_not_public() -> None:
     with pytest.raises(AddressRefusedError):
         Guard().open_socket(address_info("127.0.0.1"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_an_address_at_which_this_machine_answers_is_its_own(address: str) -> None:
+    assert is_own(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+def test_no_other_machine_is_taken_for_this_one(address: str) -> None:
+    assert not is_own(address)
+
+
+_ASK = """
+import socket
+from linegate.webhook.guard import AddressRefusedError, Guard
+for address in ("8.8.8.8", "8.8.4.4"):
+    try:
+        Guard().open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 80))).close()
+        print(address, "opened")
+    except AddressRefusedError:
+        print(address, "refused")
+"""
+
+
+def test_our_own_address_is_refused_however_public_it_is() -> None:
+    """In a network of its own, where this machine has a public address."""
+    script = (
+        f"ip link set lo up && ip addr add 8.8.8.8/32 dev lo && exec {sys.executable} -c '{_ASK}'"
+    )
+    alone = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
+    if (
+        not all(map(shutil.which, ("unshare", "ip")))
+        or subprocess.run([*alone, "true"], check=False).returncode
+    ):
+        pytest.skip("this machine gives no network of its own")
+    shown = subprocess.run([*alone, script], check=True, capture_output=True, text=True)
+    assert shown.stdout.split("\n")[:2] == ["8.8.8.8 refused", "8.8.4.4 opened"]
 
 
 @pytest.mark.parametrize(

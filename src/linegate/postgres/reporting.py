@@ -61,6 +61,7 @@ class Endpoint(NamedTuple):
     security_type: str | None = None
     credentials: bytes | None = None
     certificate: bytes | None = None
+    turn_at: datetime | None = None
 
 
 class DueReport(NamedTuple):
@@ -124,14 +125,22 @@ async def lease_endpoints(
     return [Endpoint(*row) for row in rows]
 
 
-async def keep_endpoints(conn: Connection, ids: Sequence[int], *, leased_until: datetime) -> None:
-    """Go on holding endpoints."""
-    await bundled().keep_endpoints.exec(conn, ids=sorted(ids), leased_until=leased_until)
+async def keep_endpoints(
+    conn: Connection, endpoints: Sequence[Endpoint], *, leased_until: datetime
+) -> None:
+    """Go on holding endpoints, but for those that another worker has taken since."""
+    ordered = sorted(endpoints, key=lambda each: each.id)
+    await bundled().keep_endpoints.exec(
+        conn,
+        ids=[each.id for each in ordered],
+        turns=[each.turn_at for each in ordered],
+        leased_until=leased_until,
+    )
 
 
 async def release_endpoint(
     conn: Connection,
-    endpoint_id: int,
+    endpoint: Endpoint,
     *,
     failures: int,
     probe_at: datetime | None,
@@ -140,10 +149,11 @@ async def release_endpoint(
     is_gone: bool,
     now: datetime,
 ) -> None:
-    """Give an endpoint back, with what was learnt of it."""
+    """Give an endpoint back, with what was learnt of it, unless another worker has it by now."""
     await bundled().release_endpoint.exec(
         conn,
-        id=endpoint_id,
+        id=endpoint.id,
+        turn_at=endpoint.turn_at,
         failures=failures,
         probe_at=probe_at,
         last_error=last_error,

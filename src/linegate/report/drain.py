@@ -247,7 +247,7 @@ class Drain:
         async with self._with.pool.acquire() as conn:
             await release_endpoint(
                 conn,
-                self.endpoint.id,
+                self.endpoint,
                 failures=self._failures,
                 probe_at=self._probe_at,
                 last_error=self._error,

@@ -119,6 +119,5 @@ class Pusher:
         if not self._turns or now - self._kept_at < _KEEP_EVERY:
             return
         self._kept_at = now
-        ids = [endpoint.id for endpoint in self._turns.values()]
         async with self._pool.acquire() as conn:
-            await keep_endpoints(conn, ids, leased_until=now + _LEASE_FOR)
+            await keep_endpoints(conn, list(self._turns.values()), leased_until=now + _LEASE_FOR)

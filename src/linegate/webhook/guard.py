@@ -15,8 +15,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from aiohttp import AddrInfoType
 from yarl import URL
 
-__all__ = ["AddressRefusedError", "Guard", "is_public"]
+__all__ = ["AddressRefusedError", "Guard", "is_own", "is_public"]
 
+_ANY_PORT = 9
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
@@ -71,7 +72,7 @@ class Guard:
         Errors:  AddressRefusedError, before any packet is sent.
         """
         family, kind, protocol, _, target = address
-        if not self.allow_private and not is_public(str(target[0])):
+        if not self.allow_private and not _may_be_called(str(target[0])):
             raise AddressRefusedError("the address is not a public one")
         opened = socket.socket(family=family, type=kind, proto=protocol)
         opened.setblocking(False)
@@ -91,6 +92,34 @@ def is_public(address: str) -> bool:
     if isinstance(parsed, IPv4Address):
         return _is_public_v4(parsed)
     return _is_public_v6(parsed)
+
+
+def _may_be_called(address: str) -> bool:
+    return is_public(address) and not is_own(address)
+
+
+def is_own(address: str) -> bool:
+    """Whether this machine itself answers at this address, which may well be a public one.
+
+    The kernel knows: what it would send to an address of its own would come from that address.
+    Asked at every connection, since addresses come and go; of one that carries an IPv4 address,
+    that one is asked too.
+    Errors: ValueError for what is no address.
+    """
+    parsed = ip_address(address)
+    inner = _inner_v4(parsed) if isinstance(parsed, IPv6Address) else None
+    return _leads_here(parsed) or (inner is not None and _leads_here(inner))
+
+
+def _leads_here(address: IPv4Address | IPv6Address) -> bool:
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), _ANY_PORT))  # a datagram socket: nothing is sent
+            source = str(probe.getsockname()[0])
+    except OSError:
+        return False  # no way there: the connection itself will say so
+    return ip_address(source) == address
 
 
 def _is_public_v4(address: IPv4Address) -> bool:

@@ -86,7 +86,7 @@ SELECT pg_notify('linegate_report', '');
 -- An endpoint with everything that a push needs, leased or not.
 SELECT endpoint.id, endpoint.account_id, account.name AS account, account.webhook_secret, endpoint.url,
        endpoint.content_type, endpoint.failures, false AS is_steady, endpoint.removed_at IS NOT NULL AS is_removed,
-       profile.settings, security.type AS security_type, security.credentials, certificate.pem
+       profile.settings, security.type AS security_type, security.credentials, certificate.pem, endpoint.turn_at
 FROM endpoint
 JOIN account ON account.id = endpoint.account_id
 LEFT JOIN webhook_profile AS profile

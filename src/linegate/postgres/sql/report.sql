@@ -43,19 +43,21 @@ LEFT JOIN webhook_certificate AS certificate
 WHERE endpoint.id = free.id
 RETURNING endpoint.id, endpoint.account_id, account.name AS account, account.webhook_secret, endpoint.url,
           endpoint.content_type, endpoint.failures, free.is_steady, endpoint.removed_at IS NOT NULL AS is_removed,
-          profile.settings, security.type AS security_type, security.credentials, certificate.pem;
+          profile.settings, security.type AS security_type, security.credentials, certificate.pem, endpoint.turn_at;
 
 -- name: keep_endpoints :exec
--- Go on holding endpoints.
-UPDATE endpoint SET leased_until = :leased_until WHERE id = ANY(:ids::bigint[]);
+-- Go on holding endpoints. The turn is the fence: who was too slow does not hold what another has by now.
+UPDATE endpoint SET leased_until = :leased_until
+FROM unnest(:ids::bigint[], :turns::timestamptz[]) AS mine (id, turn_at)
+WHERE endpoint.id = mine.id AND endpoint.turn_at = mine.turn_at AND endpoint.leased_until IS NOT NULL;
 
 -- name: release_endpoint :exec
--- Give an endpoint back, with what was learnt of it.
+-- Give an endpoint back, with what was learnt of it; nothing if another worker has it by now.
 UPDATE endpoint
 SET leased_until = NULL, failures = :failures, probe_at = :probe_at, last_error = :last_error,
     taken_at = COALESCE(:taken_at, taken_at), gone_at = CASE WHEN :is_gone THEN COALESCE(gone_at, :now)
                                                              WHEN :taken_at::timestamptz IS NULL THEN gone_at END
-WHERE id = :id;
+WHERE id = :id AND turn_at = :turn_at;
 
 -- name: tell_if_due :exec
 -- Wake a pusher if reports came in while an endpoint was being given back: their own call found it taken.

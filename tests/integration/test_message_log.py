@@ -6,12 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from linegate.cli.accounts import account_id_of
 from linegate.cli.keys import create_key
 from linegate.domain.ids import public_id
 from linegate.domain.wiretime import format_instant
+from linegate.metrics import Metrics
 from linegate.postgres.identities import KeyRules
+from linegate.shape.shaper import Shaper
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, SENDER, Gateway, a_request, running_api
 from support.reports import Scene, given_account
@@ -241,11 +244,45 @@ async def test_a_message_shows_its_whole_time_line(
             endpoint,
             clock.now() + MINUTE,
         )
+    await gateway.call("GET", "/line/1/reports", authorization=key)
     answer = await gateway.call("GET", "/line/1/messages/M-1", authorization=key)
     assert answer.status == 200
     events = {each["event"]: each for each in answer.json["timeline"]}
-    assert list(events) == ["ACCEPTED", "ATTEMPT", "ENDED", "REPORT_WAITING", "REPORT_FAILED"]
+    told = ["ACCEPTED", "ATTEMPT", "ENDED", "REPORT_WAITING", "REPORT_PULLED", "REPORT_FAILED"]
+    assert list(events) == told
+    assert events["REPORT_PULLED"]["at"] == format_instant(clock.now())
     assert events["ATTEMPT"]["requestId"] == "req-1"
     assert events["ATTEMPT"]["code"] == 422
     assert events["REPORT_FAILED"]["url"] == "https://example.com/hook"
     assert answer.json["status"]["name"] == "UNDELIVERABLE_NOT_DELIVERED"
+
+
+async def test_the_time_line_says_when_a_message_left_its_bulk(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    at_once = await accepted(gateway, key, a_request("66855538125"))
+    later = a_request("66855538126")
+    send_at = clock.now() + timedelta(hours=1)
+    later["options"] = {"schedule": {"sendAt": format_instant(send_at)}}
+    scheduled = await accepted(gateway, key, later)
+    assert await released(gateway, key, at_once) == format_instant(clock.now())
+    assert await released(gateway, key, scheduled) is None
+    await clock.advance(timedelta(hours=1))
+    shaper = Shaper(gateway.store.pool, clock, Metrics(CollectorRegistry()))
+    while await shaper.run_once():
+        pass
+    assert await released(gateway, key, scheduled) == format_instant(send_at)
+
+
+async def accepted(gateway: Gateway, key: str, request: Json) -> str:
+    """Send to one destination; gives its messageId."""
+    answer = await gateway.call("POST", "/line/1/messages", authorization=key, json=request)
+    assert answer.status == 200, answer.body
+    (message,) = answer.json["messages"]
+    return str(message["messageId"])
+
+
+async def released(gateway: Gateway, key: str, message_id: str) -> str | None:
+    """When the time line says that a message was released."""
+    answer = await gateway.call("GET", f"/line/1/messages/{message_id}", authorization=key)
+    return next((e["at"] for e in answer.json["timeline"] if e["event"] == "RELEASED"), None)

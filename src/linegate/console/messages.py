@@ -26,7 +26,7 @@ _PAGE = 50
 _REACH = timedelta(days=30)
 _GROUPS = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 _FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
-_GOOD = {"ACCEPTED", "REPORT_TAKEN"}
+_GOOD = {"ACCEPTED", "RELEASED", "REPORT_PULLED", "REPORT_TAKEN"}
 _BAD = {"REPORT_FAILED", "REPORT_GIVEN_UP"}
 
 

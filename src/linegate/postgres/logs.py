@@ -125,13 +125,18 @@ class WaitingPush(NamedTuple):
 
 
 class History(NamedTuple):
-    """Everything that is known of one message besides its log line."""
+    """Everything that is known of one message besides its log line.
+
+    released_at: when it left its bulk; pulled_at: when its report was; None: not so far.
+    """
 
     attempts: list[TriedSend]
     late_events: list[LateEvent]
     tries: list[TriedPush]
     waiting: list[WaitingPush]
     receipts: Sequence[ToldReceipt] = ()
+    released_at: datetime | None = None
+    pulled_at: datetime | None = None
 
 
 async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
@@ -182,12 +187,14 @@ async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int
 
 async def load_history(conn: Connection, message_id: int) -> History:
     """What happened to one message."""
+    marks = await bundled().message_marks.one(conn, id=message_id) or (None, None)
     return History(
         [TriedSend(*row) for row in await bundled().message_attempts.many(conn, id=message_id)],
         [LateEvent(*row) for row in await bundled().message_late_events.many(conn, id=message_id)],
         [TriedPush(*row) for row in await bundled().message_tries.many(conn, id=message_id)],
         [WaitingPush(*row) for row in await bundled().message_pushes.many(conn, id=message_id)],
         [ToldReceipt(*row) for row in await bundled().message_receipts.many(conn, id=message_id)],
+        *marks,
     )
 
 

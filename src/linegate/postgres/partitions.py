@@ -21,6 +21,7 @@ PARTITIONED = (
     "push_try",
     "sms_receipt",
     "sms_end",
+    "track_release",
 )
 _BEHIND = 1  # a clock behind ours may still write into yesterday
 _AHEAD = 7

@@ -267,7 +267,13 @@ async def insert_interim(conn: Connection, reports: Sequence[Interim], *, now: d
 
 
 async def pull_oldest(
-    conn: Connection, account_id: int, asked: PullFilter, *, limit: int, since: datetime
+    conn: Connection,
+    account_id: int,
+    asked: PullFilter,
+    *,
+    limit: int,
+    since: datetime,
+    now: datetime,
 ) -> list[int]:
     """Mark an account's oldest final reports as handed out; gives their messages."""
     rows = await bundled().pull_oldest.many(
@@ -278,6 +284,7 @@ async def pull_oldest(
         campaign=asked.campaign,
         limit=limit,
         since=since,
+        now=now,
     )
     return [row["id"] for row in rows]
 
@@ -290,6 +297,7 @@ async def pull_bulks(
     *,
     limit: int,
     since: datetime,
+    now: datetime,
 ) -> list[int]:
     """The same among what has ended of some bulks."""
     rows = await bundled().pull_bulks.many(
@@ -301,12 +309,13 @@ async def pull_bulks(
         campaign=asked.campaign,
         limit=limit,
         since=since,
+        now=now,
     )
     return [row["id"] for row in rows]
 
 
 async def pull_message(
-    conn: Connection, account_id: int, asked: PullFilter, *, since: datetime
+    conn: Connection, account_id: int, asked: PullFilter, *, since: datetime, now: datetime
 ) -> list[int]:
     """The same for the one message that is asked for."""
     rows = await bundled().pull_message.many(
@@ -318,6 +327,7 @@ async def pull_message(
         application_id=asked.application_id,
         campaign=asked.campaign,
         since=since,
+        now=now,
     )
     return [row["id"] for row in rows]
 

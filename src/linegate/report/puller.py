@@ -52,8 +52,7 @@ class Puller:
                 application_id,
                 campaign,
             )
-            since = self._clock.now() - _REACH
-            taken = await _take(conn, account_id, asked, limit=limit, since=since)
+            taken = await _take(conn, account_id, asked, limit=limit, now=self._clock.now())
             reports = await load_finished(conn, taken)
         self._metrics.pulled.inc(len(reports))
         return reports
@@ -71,11 +70,12 @@ class Puller:
 
 
 async def _take(
-    conn: Connection, account_id: int, asked: PullFilter, *, limit: int, since: datetime
+    conn: Connection, account_id: int, asked: PullFilter, *, limit: int, now: datetime
 ) -> list[int]:
     """Take by the way in that touches the fewest rows; gives the messages."""
+    since = now - _REACH
     if asked.message_id is not None:
-        return await pull_message(conn, account_id, asked, since=since)
+        return await pull_message(conn, account_id, asked, since=since, now=now)
     if asked.bulk_id is not None:
         bulks: list[int] | None = [asked.bulk_id]
     else:
@@ -87,5 +87,5 @@ async def _take(
             application_id=asked.application_id,
         )
     if bulks is None:
-        return await pull_oldest(conn, account_id, asked, limit=limit, since=since)
-    return await pull_bulks(conn, account_id, asked, bulks, limit=limit, since=since)
+        return await pull_oldest(conn, account_id, asked, limit=limit, since=since, now=now)
+    return await pull_bulks(conn, account_id, asked, bulks, limit=limit, since=since, now=now)

@@ -24,6 +24,8 @@ Entry = tuple[datetime, dict[str, Any]]
 def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
     """Entries `{"at", "event", ...}`, oldest first."""
     entries: list[Entry] = [(logged.accepted_at, {"event": "ACCEPTED"})]
+    if history.released_at is not None:
+        entries.append((history.released_at, {"event": "RELEASED"}))
     entries += [_attempt(each) for each in history.attempts]
     entries += [
         (late.received_at, {"event": "LATE_DELIVERY_EVENT", "attempt": late.attempt})
@@ -35,6 +37,8 @@ def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
         entries.append((logged.message.done_at, ended))
     entries += [_try(each) for each in history.tries]
     entries += [_waiting(each) for each in history.waiting]
+    if history.pulled_at is not None:
+        entries.append((history.pulled_at, {"event": "REPORT_PULLED"}))
     entries.sort(key=lambda entry: entry[0])
     return [{"at": format_instant(at), **entry} for at, entry in entries]
 

@@ -104,6 +104,15 @@ ALTER TABLE sender
 
 -- ------------------------------------------------------------------------------------- the log
 
+ALTER TABLE final ADD pulled_at timestamptz;
+-- When messages that waited left their bulk: a row for each chunk, none of which names its messages.
+CREATE TABLE track_release (
+    track_id    bigint NOT NULL,
+    last_id     bigint NOT NULL,             -- the newest message of the chunk
+    released_at timestamptz NOT NULL,        -- when its first message fell due
+    PRIMARY KEY (track_id, last_id)
+) PARTITION BY RANGE (last_id);
+
 -- One range for each status, newest first: serves every time range, status and cursor.
 CREATE INDEX final_log ON final (account_id, status, sent_at DESC, message_id DESC);
 CREATE INDEX message_destination ON message (destination, id);

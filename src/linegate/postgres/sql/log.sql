@@ -106,6 +106,21 @@ SELECT id FROM sender WHERE name = :name AND account_id = :account_id;
 SELECT true FROM message JOIN message_object AS object ON object.id = message.object_id
 WHERE message.id = :id AND object.account_id = :account_id;
 
+-- name: message_marks :one
+-- When a message left its bulk and when its report was pulled. One that waited for nothing is released when it is
+-- accepted, unless it ended there.
+SELECT CASE WHEN message.track_id IS NOT NULL
+            THEN (SELECT chunk.released_at FROM track_release AS chunk
+                  WHERE chunk.track_id = message.track_id AND chunk.last_id >= message.id
+                  ORDER BY chunk.last_id LIMIT 1)
+            WHEN final.done_at IS NULL OR final.done_at > bulk.accepted_at THEN bulk.accepted_at
+       END AS released_at, final.pulled_at
+FROM message
+JOIN message_object AS object ON object.id = message.object_id
+JOIN bulk ON bulk.id = object.bulk_id
+LEFT JOIN final ON final.message_id = message.id
+WHERE message.id = :id;
+
 -- name: message_attempts :many
 -- What was tried with a message.
 SELECT attempt.number, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.code, attempt.error,

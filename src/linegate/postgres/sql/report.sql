@@ -177,7 +177,7 @@ WITH oldest AS (
     LIMIT :limit
     FOR UPDATE OF final SKIP LOCKED
 )
-UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
+UPDATE final SET pulled = true, pulled_at = :now FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
 RETURNING final.message_id AS id;
 
 -- name: find_bulks :many
@@ -214,12 +214,12 @@ WITH oldest AS (
     LIMIT :limit
     FOR UPDATE OF final SKIP LOCKED
 )
-UPDATE final SET pulled = true FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
+UPDATE final SET pulled = true, pulled_at = :now FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
 RETURNING final.message_id AS id;
 
 -- name: pull_message :many
 -- The same for one message.
-UPDATE final SET pulled = true
+UPDATE final SET pulled = true, pulled_at = :now
 FROM message_object AS object
 WHERE final.message_id = :message_id AND final.account_id = :account_id
   AND NOT final.pulled AND final.done_at > :since AND object.id = final.object_id

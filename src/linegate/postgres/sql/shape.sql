@@ -52,6 +52,10 @@ released AS (
            (SELECT sms_failover IS NOT NULL FROM message_object WHERE message_object.id = track.object_id)
     FROM waiting, track WHERE track.id = :track_id
     RETURNING id
+),
+told AS (  -- for the time line
+    INSERT INTO track_release (track_id, last_id, released_at)
+    SELECT :track_id, max(id), (:due_ats::timestamptz[])[1] FROM released HAVING count(*) > 0
 )
 UPDATE track
 SET position = (SELECT max(id) FROM released), remaining = remaining - (SELECT count(*) FROM released)

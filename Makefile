@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-webhooks bench-logs docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ integration: setup ## The tests on a real PostgreSQL and real HTTP
 
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py
+
+bench-pace: setup ## How exactly messages go, seen from LINE: pace, instants, silence, fairness
+	$(BIN)/python bench/pace.py
+
+bench-backlog: setup ## What a claim and a word to a bulk cost with five million messages waiting
+	$(BIN)/python bench/backlog.py
 
 bench-webhooks: setup ## Reports a second to working endpoints while a hundred dead ones hold a million
 	$(BIN)/python bench/webhooks.py

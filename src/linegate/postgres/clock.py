@@ -70,8 +70,7 @@ class TimeKeeper:
                 return await self._begin(conn, database, ahead, row["told_at"])
             if answered_at - asked_at > _SLOWEST_ANSWER:
                 return timedelta(0)
-            middle = asked_at + (answered_at - asked_at) / 2
-            error = database + ahead - middle
+            error = _surely(database + ahead - answered_at, database + ahead - asked_at)
             if abs(error) <= _JUMP:
                 self._clock.move(error)
                 await self._wear(conn, ahead, row["told_at"])
@@ -120,6 +119,17 @@ class TimeKeeper:
             step = min(abs(ahead), passed / _WEAR)
             nearer = ahead - step if ahead > timedelta(0) else ahead + step
             await conn.execute(_SET, nearer, now, ahead)
+
+
+def _surely(low: timedelta, high: timedelta) -> timedelta:
+    """The part of a difference that the time of the round trip does not explain.
+
+    The database told its time at some instant of the round trip, so the difference lies between
+    low and high: a guess within would shake a good clock by milliseconds at each look.
+    """
+    if low > timedelta(0):
+        return low
+    return min(high, timedelta(0))
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from linegate.domain.bulk import Window
 from linegate.domain.ids import public_id
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.steering import BulkStatus
-from linegate.domain.transport import Price, Submission
+from linegate.domain.transport import Price, Receipt, Submission
 from linegate.shape.shaper import Shaper
 from linegate.shape.steering import Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
@@ -45,7 +45,7 @@ async def failed_over(sms: SmsWorld, **changed: object) -> int:
 
 async def ended(sms: SmsWorld, id_: int) -> tuple[int, int]:
     assert await sms.legs() == {}
-    assert await sms.world.rows("SELECT 1 FROM sms_part") == []
+    assert await sms.world.rows("SELECT 1 FROM sms_part WHERE ended_at IS NULL") == []
     end = await sms.world.end(id_)
     assert end is not None
     return end
@@ -372,6 +372,63 @@ async def test_a_receipt_that_crossed_its_answer_is_joined_by_the_sweeper(sms: S
     assert await ended(sms, id_) == (5, 0)
 
 
+async def test_a_receipt_after_the_end_is_on_the_time_line_and_changes_nothing(
+    sms: SmsWorld,
+) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.world.clock.advance(HOUR + MINUTE)
+    await sms.sweep()
+    assert await ended(sms, id_) == (29, 4101)
+    await sms.provider.receipt("1-1")
+    await sms.provider.receipt("1-1")  # the provider repeats it: it is told once
+    assert await told(sms, id_) == [5]
+    assert await ended(sms, id_) == (29, 4101)
+    assert len(await sms.world.rows("SELECT 1 FROM final")) == 1
+
+
+async def test_the_sms_that_line_overtook_has_its_receipt_on_the_time_line(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.event(id_)
+    await sms.provider.receipt("1-1", 3)
+    await sms.provider.receipt("1-1", 9, 32)
+    assert await told(sms, id_) == [3, 9]
+    assert await ended(sms, id_) == (5, 0)
+
+
+async def test_a_late_receipt_by_our_reference_counts_for_its_own_route_only(
+    sms: SmsWorld,
+) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.event(id_)
+    other = await new_route(sms.world, "other", account=await sms.world.new_account("thief"))
+    assert await sms.receipts.taker(other)([Receipt(("x",), "", 9, 32, reference=f"{id_:016x}")])
+    assert await told(sms, id_) == []
+    await sms.provider.receipt("x", reference=f"{id_:016x}")
+    assert await told(sms, id_) == [5]
+
+
+async def test_two_days_after_the_end_a_receipt_is_no_longer_expected(sms: SmsWorld) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    await sms.event(id_)
+    await sms.world.clock.advance(48 * HOUR + SECOND)
+    await sms.sweep()
+    assert await sms.world.rows("SELECT 1 FROM sms_part") == []
+    await sms.provider.receipt("1-1")
+    assert await told(sms, id_) == []
+
+
+async def told(sms: SmsWorld, id_: int) -> list[int]:
+    """The statuses of the receipts on a message's time line."""
+    rows = await sms.world.rows(
+        "SELECT status FROM sms_receipt WHERE message_id = $1 ORDER BY received_at, status", id_
+    )
+    return [row["status"] for row in rows]
+
+
 async def test_a_receipt_for_another_number_is_not_ours(sms: SmsWorld) -> None:
     id_ = await failed_over(sms)
     await sms.send()
@@ -387,8 +444,6 @@ async def test_a_receipt_by_our_reference_counts_for_its_own_route_only(sms: Sms
     await sms.send()
     other = await new_route(sms.world, "other", account=await sms.world.new_account("thief"))
     take = sms.receipts.taker(other)
-    from linegate.domain.transport import Receipt
-
     stolen = Receipt(("x",), "", 9, 32, reference=f"{id_:016x}")
     assert await take([stolen])
     assert await sms.legs() == {id_: "sent"}

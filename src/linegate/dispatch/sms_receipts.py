@@ -1,5 +1,6 @@
 """Receipts of SMS providers: on disk before they are acknowledged, decided about under a lock."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from linegate.postgres.pool import AWAY, Connection, Pool, transaction
 from linegate.postgres.sms import SmsEnd, finish_sms
 from linegate.postgres.sms_receipts import (
     Met,
+    drop_told_parts,
+    insert_late_receipts,
     insert_receipts,
     keep_early,
     lock_legs,
@@ -97,29 +100,35 @@ class SmsReceipts:
     async def _flush(self, group: Sequence[Sequence[Told]]) -> list[None]:
         told = [each for call in group for each in call]
         async with transaction(self._pool) as conn:
-            met = await settle_receipts(conn, told, self._clock.now())
-        self._metrics.sms_receipts.labels("met").inc(met)
-        self._metrics.sms_receipts.labels("early").inc(len(told) - met)
+            taken = await settle_receipts(conn, told, self._clock.now())
+        for result, receipts in taken.items():
+            self._metrics.sms_receipts.labels(result).inc(receipts)
         return [None] * len(group)
 
 
-async def settle_receipts(conn: Connection, told: Sequence[Told], now: datetime) -> int:
+async def settle_receipts(conn: Connection, told: Sequence[Told], now: datetime) -> Counter[str]:
     """Take receipts into what is known of their messages, in the caller's transaction.
 
-    Gives how many met a message; those of SMPP that met none wait for the id.
+    Gives how many `met` a message that is open, came `late`, were too `early`, and are `unknown`.
+    Those of SMPP that met none wait for the id.
     """
     meetings, strangers = await _meet(conn, told)
-    if strangers:
-        waiting = [
-            (route_id, receipt, _packed(receipt))
-            for route_id, receipt in strangers
-            if not receipt.reference
-        ]
-        if waiting:
-            await keep_early(conn, waiting, now=now)
+    waiting = [
+        (route_id, receipt, _packed(receipt))
+        for route_id, receipt in strangers
+        if not receipt.reference
+    ]
+    if waiting:
+        await keep_early(conn, waiting, now=now)
+    taken = Counter(early=len(waiting))
     if meetings:
-        await _decide(conn, meetings, now)
-    return len(meetings)
+        legs = await lock_legs(conn, sorted({each.met.message_id for each in meetings}))
+        taken["met"] = await _decide(conn, meetings, legs, now)
+        taken["late"] = await _note_late(
+            conn, [each for each in meetings if each.met.message_id not in legs], now
+        )
+    taken["unknown"] = len(told) - taken.total()
+    return taken
 
 
 async def take_waiting(
@@ -154,15 +163,30 @@ async def _meet(conn: Connection, told: Sequence[Told]) -> tuple[list[_Meeting],
     return meetings, strangers
 
 
-async def _decide(conn: Connection, meetings: Sequence[_Meeting], now: datetime) -> None:
-    legs = await lock_legs(conn, sorted({each.met.message_id for each in meetings}))
+async def _note_late(conn: Connection, late: Sequence[_Meeting], now: datetime) -> int:
+    """Put receipts of ended messages on their time line; gives how many."""
+    if not late:
+        return 0
+    told = [(each.met.message_id, each.route_id, each.receipt) for each in late]
+    noted = await insert_late_receipts(conn, told, now=now)
+    await drop_told_parts(conn, [each.met for each in late if not each.receipt.pending])
+    return noted
+
+
+async def _decide(
+    conn: Connection,
+    meetings: Sequence[_Meeting],
+    legs: dict[int, SmsUnfinished],
+    now: datetime,
+) -> int:
+    """Take in what is told of open messages, and end those it ends; gives how many receipts."""
     ours = [  # a provider's call may name any message: only its own route's count
         each
         for each in meetings
         if (leg := legs.get(each.met.message_id)) and leg.route_id == each.route_id
     ]
     if not ours:
-        return
+        return 0
     told = [(each.met.message_id, each.route_id, each.receipt) for each in ours]
     await insert_receipts(conn, told, now=now)
     await mark_parts(conn, {each.met: each.receipt for each in ours if each.met.part != _WHOLE})
@@ -170,6 +194,7 @@ async def _decide(conn: Connection, meetings: Sequence[_Meeting], now: datetime)
     ends = _ends(legs, parts, ours)
     if ends:
         await finish_sms(conn, ends, now=now)
+    return len(ours)
 
 
 def _ends(

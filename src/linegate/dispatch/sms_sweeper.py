@@ -24,12 +24,13 @@ from linegate.postgres.sms import (
     take_impatient_sms,
     take_overdue_sms,
 )
-from linegate.postgres.sms_receipts import forget_early
+from linegate.postgres.sms_receipts import forget_early, forget_parts
 
 __all__ = ["SmsKeeper", "SmsSweeper"]
 
 _AT_ONCE = 1000
 _EARLY_FOR = timedelta(minutes=10)
+_LATE_FOR = timedelta(days=2)  # the longest an SMS may be valid
 _BROKEN_FOR = timedelta(minutes=5)
 
 
@@ -91,6 +92,7 @@ class SmsSweeper:
             crossed = await take_crossed(conn, now, limit=_AT_ONCE)
         async with self._pool.acquire() as conn:
             await forget_early(conn, before=now - _EARLY_FOR)
+            await forget_parts(conn, before=now - _LATE_FOR)
         return crossed
 
     async def _write(self, conn: Connection, steps: list[tuple[SmsUnfinished, SmsStep]]) -> None:

@@ -13,8 +13,11 @@ __all__ = [
     "Ear",
     "Met",
     "count_unheard",
+    "drop_told_parts",
     "forget_early",
+    "forget_parts",
     "hear",
+    "insert_late_receipts",
     "insert_receipts",
     "keep_early",
     "load_ears",
@@ -97,15 +100,21 @@ async def insert_receipts(
     conn: Connection, told: Sequence[tuple[int, int, Receipt]], *, now: datetime
 ) -> None:
     """Write the time line; each as message, route, receipt."""
-    await bundled().insert_sms_receipts.exec(
-        conn,
-        ids=[id_ for id_, _, _ in told],
-        route_ids=[route_id for _, route_id, _ in told],
-        done_ats=[receipt.done_at for _, _, receipt in told],
-        statuses=[receipt.status for _, _, receipt in told],
-        errors=[receipt.error for _, _, receipt in told],
-        details=[receipt.detail for _, _, receipt in told],
-        now=now,
+    await bundled().insert_sms_receipts.exec(conn, **_columns(told), now=now)
+
+
+async def insert_late_receipts(
+    conn: Connection, told: Sequence[tuple[int, int, Receipt]], *, now: datetime
+) -> int:
+    """The same for messages that have ended; gives how many of these there were."""
+    return len(await bundled().insert_late_receipts.many(conn, **_columns(told), now=now))
+
+
+async def drop_told_parts(conn: Connection, parts: Sequence[Met]) -> None:
+    """Expect nothing more of these parts of ended messages."""
+    ordered = sorted(parts)
+    await bundled().drop_told_parts.exec(
+        conn, ids=[met.message_id for met in ordered], numbers=[met.part for met in ordered]
     )
 
 
@@ -153,6 +162,11 @@ async def forget_early(conn: Connection, *, before: datetime) -> int:
     return await bundled().forget_early.exec(conn, before=before)
 
 
+async def forget_parts(conn: Connection, *, before: datetime) -> int:
+    """Expect nothing more of messages that ended before then; gives how many parts."""
+    return await bundled().forget_parts.exec(conn, before=before)
+
+
 async def hear(conn: Connection, sender_ids: Sequence[int]) -> None:
     """Events of these senders reach us."""
     await bundled().hear.exec(conn, sender_ids=sorted(sender_ids))
@@ -174,3 +188,14 @@ async def load_ears(conn: Connection) -> list[Ear]:
 async def mark_deaf(conn: Connection, sender_ids: Sequence[int], *, now: datetime) -> None:
     """Count these senders as deaf from now on."""
     await bundled().mark_deaf.exec(conn, sender_ids=sorted(sender_ids), now=now)
+
+
+def _columns(told: Sequence[tuple[int, int, Receipt]]) -> dict[str, Sequence[object]]:
+    return {
+        "ids": [id_ for id_, _, _ in told],
+        "route_ids": [route_id for _, route_id, _ in told],
+        "done_ats": [receipt.done_at for _, _, receipt in told],
+        "statuses": [receipt.status for _, _, receipt in told],
+        "errors": [receipt.error for _, _, receipt in told],
+        "details": [receipt.detail for _, _, receipt in told],
+    }

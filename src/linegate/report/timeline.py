@@ -70,6 +70,8 @@ def _receipt(told: ToldReceipt) -> Entry:
         "errorId": told.error,
         "detail": told.detail,
     }
+    if told.route is not None:
+        entry["route"] = told.route
     if told.done_at is not None:
         entry["doneAt"] = format_instant(told.done_at)
     return told.received_at, entry

@@ -63,7 +63,8 @@ CREATE INDEX sms_leg_deadline ON sms_leg (deadline_at) WHERE step = 'due';
 CREATE INDEX sms_leg_timer ON sms_leg (due_at) WHERE step IN ('sending', 'sent');
 
 -- The provider's ids of what was handed over and has not ended. The key is the id in lower case
--- without leading zeros; providers use ids again, so it is no primary key.
+-- without leading zeros; providers use ids again, so it is no primary key. Parts without a last
+-- receipt outlive their message for two days, so that what comes late finds its time line.
 CREATE TABLE sms_part (
     message_id  bigint NOT NULL,
     number      smallint NOT NULL,
@@ -72,9 +73,11 @@ CREATE TABLE sms_part (
     destination text NOT NULL,
     status      smallint,                    -- of its newest receipt
     error       smallint,
+    ended_at    timestamptz,                 -- when its message ended without a last receipt of it
     PRIMARY KEY (message_id, number)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX sms_part_key ON sms_part (route_id, key);
+CREATE INDEX sms_part_ended ON sms_part (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Receipts that met no part yet: they came before the answer that tells the id, or are not ours.
 CREATE TABLE sms_early (

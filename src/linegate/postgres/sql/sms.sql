@@ -185,8 +185,13 @@ WITH ended AS (
               sms_leg.sms_sender, sms_leg.line_status, sms_leg.line_error, last.status, last.error,
               GREATEST(last.parts, sms_leg.parts) AS parts, last.price, last.currency, last.mcc_mnc
 ),
-no_parts AS (
-    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ANY (ARRAY[ended.id])
+told_parts AS (
+    DELETE FROM sms_part USING ended
+    WHERE sms_part.message_id = ANY (ARRAY[ended.id]) AND sms_part.status NOT IN (3, 7, 26)
+),
+open_parts AS (
+    UPDATE sms_part SET ended_at = :now FROM ended
+    WHERE sms_part.message_id = ANY (ARRAY[ended.id]) AND COALESCE(sms_part.status, 3) IN (3, 7, 26)
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -220,8 +225,13 @@ WITH ended AS (
               (SELECT min(started_at) FROM attempt
                WHERE attempt.message_id = event.id AND attempt.number = event.attempt) AS sent_at, event.happened_at
 ),
-no_parts AS (
-    DELETE FROM sms_part USING ended WHERE sms_part.message_id = ANY (ARRAY[ended.id])
+told_parts AS (
+    DELETE FROM sms_part USING ended
+    WHERE sms_part.message_id = ANY (ARRAY[ended.id]) AND sms_part.status NOT IN (3, 7, 26)
+),
+open_parts AS (
+    UPDATE sms_part SET ended_at = :now FROM ended
+    WHERE sms_part.message_id = ANY (ARRAY[ended.id]) AND COALESCE(sms_part.status, 3) IN (3, 7, 26)
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -256,12 +266,13 @@ SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS
 -- name: match_receipts :many
 -- Which message each receipt is about, and by which of its keys: the likeliest key first, to the same
 -- number (its last eight digits: some providers leave out the country) if the receipt names one.
+-- What has not ended goes first.
 SELECT DISTINCT ON (asked.position) asked.position, part.message_id, part.number
 FROM unnest(:positions::integer[], :route_ids::bigint[], :keys::text[], :ranks::smallint[], :destinations::text[])
   AS asked (position, route_id, key, rank, destination)
 JOIN sms_part AS part ON part.route_id = asked.route_id AND part.key = ANY (ARRAY[asked.key])
 WHERE asked.destination = '' OR right(part.destination, 8) = right(asked.destination, 8)
-ORDER BY asked.position, asked.rank, part.message_id DESC;
+ORDER BY asked.position, part.ended_at IS NOT NULL, asked.rank, part.message_id DESC;
 
 -- name: lock_sms_legs :many
 -- Legs to decide about.
@@ -289,6 +300,27 @@ SELECT message_id, route_id, :now, done_at, status, error, detail
 FROM unnest(:ids::bigint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
             :details::text[])
   AS told (message_id, route_id, done_at, status, error, detail);
+
+-- name: insert_late_receipts :many
+-- Receipts of messages that had ended before go to their time line, if they went by that route.
+INSERT INTO sms_receipt (message_id, route_id, received_at, done_at, status, error, detail)
+SELECT told.message_id, told.route_id, :now, told.done_at, told.status, told.error, told.detail
+FROM unnest(:ids::bigint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
+            :details::text[])
+  AS told (message_id, route_id, done_at, status, error, detail)
+WHERE EXISTS (SELECT 1 FROM final WHERE final.message_id = ANY (ARRAY[told.message_id]))
+  AND EXISTS (SELECT 1 FROM attempt
+              WHERE attempt.message_id = ANY (ARRAY[told.message_id]) AND attempt.route_id = told.route_id)
+RETURNING message_id;
+
+-- name: drop_told_parts :exec
+-- Parts of ended messages whose last receipt has come after all.
+DELETE FROM sms_part USING unnest(:ids::bigint[], :numbers::smallint[]) AS told (id, number)
+WHERE sms_part.message_id = ANY (ARRAY[told.id]) AND sms_part.number = told.number AND ended_at IS NOT NULL;
+
+-- name: forget_parts :exec
+-- Parts of ended messages that nobody told of for long.
+DELETE FROM sms_part WHERE ended_at < :before;
 
 -- name: keep_early :exec
 -- Receipts that met nothing wait for the answer that tells their id.

@@ -7,11 +7,11 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
 from linegate.api.passwords import hash_password
+from linegate.clock import Clock
 from linegate.domain.keys import ALL_SCOPES, digest_of
 from linegate.postgres.console import make_operator
 from linegate.postgres.directory import find_account
 from linegate.postgres.identities import insert_token, insert_user
-from support.clock import FakeClock
 from support.gateway import Answer, Gateway
 
 __all__ = ["PASSWORD", "Visitor", "a_link", "a_user"]
@@ -22,7 +22,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 async def a_user(
     gateway: Gateway,
-    clock: FakeClock,
+    clock: Clock,
     name: str,
     *,
     account: str,
@@ -47,7 +47,7 @@ async def a_user(
     return id_
 
 
-async def a_link(gateway: Gateway, clock: FakeClock, user_id: int, token: str) -> str:
+async def a_link(gateway: Gateway, clock: Clock, user_id: int, token: str) -> str:
     """The path of a link that logs in once, within an hour."""
     async with gateway.store.pool.acquire() as conn:
         await insert_token(

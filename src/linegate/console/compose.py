@@ -23,12 +23,12 @@ from linegate.postgres.pool import Pool
 from linegate.postgres.senders import list_senders
 from linegate.postgres.templates import TemplateFilter, decide_template, list_templates
 
-__all__ = ["ComposePages"]
+__all__ = ["FIRST_CONTENT", "ComposePages"]
 
 _CONTENT = "messages[0].content"
 _MOST = 60 * 1024
 _LISTED = 200
-_FIRST = {
+FIRST_CONTENT: dict[str, Any] = {
     "type": "LINE_NOTIFICATION",
     "altText": "Your parcel is on its way",
     "contents": {
@@ -69,6 +69,7 @@ _FIRST = {
         },
     },
 }
+"""What the editor begins with."""
 
 
 class ComposePages:
@@ -81,7 +82,7 @@ class ComposePages:
 
     async def compose(self, visit: Visit) -> Response:
         """The editor, with a first content or that of a template."""
-        text = json.dumps(_FIRST, indent=2, ensure_ascii=False)
+        text = json.dumps(FIRST_CONTENT, indent=2, ensure_ascii=False)
         name = visit.query.text("template", 18)
         if name.isdecimal():
             wanted = TemplateFilter(visit.viewer.acting_id, id=int(name))

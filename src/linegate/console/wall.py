@@ -115,7 +115,8 @@ def _phones(messages: list[Any], sms: list[Any]) -> list[dict[str, Any]]:
     """The phones that something reached last, each with its newest messages."""
     by_number: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for message in messages:
-        alt_text, drawn = draw_content({**message["content"], "altText": message["altText"]})
+        content = message["content"]
+        alt_text, drawn = draw_content(content[0] if isinstance(content, list) else content)
         number = message["to"] or message["hash"][:12]
         by_number[number].append(
             {"at": _read(message["at"]), "kind": "LINE", "text": alt_text, "drawn": drawn}

@@ -1,0 +1,136 @@
+"""A whole sandbox in this process, and a real browser that is logged in to its console."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Dialog, Page, async_playwright
+from prometheus_client import CollectorRegistry
+
+from linegate.cli.keys import create_key
+from linegate.clock import SystemClock
+from linegate.domain.keys import ALL_SCOPES
+from linegate.metrics import Metrics
+from linegate.postgres.identities import KeyRules
+from linegate.service import running_worker
+from linegate.simulator.app import running
+from linegate.simulator.settings import ChannelSettings, SimulatorSettings
+from support.console import a_user
+from support.gateway import ACCOUNT, CHANNEL_SECRET, SENDER, Gateway, running_api, settings_for
+
+__all__ = ["AXE", "CHROMIUM", "Stage", "a_stage", "faults_of", "opened"]
+
+CHROMIUM = shutil.which("chromium")
+AXE = (Path(__file__).parents[1] / "data" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@dataclass
+class Stage:
+    """A console in a browser, and the gateway behind it."""
+
+    gateway: Gateway
+    page: Page
+    key: str
+    errors: list[str] = field(default_factory=list)
+
+    async def go(self, path: str) -> None:
+        """Open a page of the console."""
+        answer = await self.page.goto(self.gateway.url + "/console" + path)
+        assert answer is not None
+        assert answer.status == 200, (path, answer.status)
+
+    async def send(self, body: Any) -> Any:
+        """Send a request to the API."""
+        answer = await self.gateway.call(
+            "POST", "/line/1/messages", authorization=self.key, json=body
+        )
+        assert answer.status == 200, answer.body
+        return answer.json
+
+
+@asynccontextmanager
+async def a_stage(dsn: str) -> AsyncIterator[Stage]:
+    """Simulator, API and worker on this database; `ops`, an operator, is logged in."""
+    clock = SystemClock()
+    channel = ChannelSettings("1", CHANNEL_SECRET)
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(
+            running(SimulatorSettings(channels=(channel,), delay_factor=0.1))
+        )
+        environment = {"line_api_url": simulator.url, "webhook_allow_private": "1"}
+        gateway = await stack.enter_async_context(running_api(dsn, clock, **environment))
+        webhook = f"{gateway.url}/line/webhook/{SENDER}"
+        simulator.app.platform.channels.add(
+            ChannelSettings("1", CHANNEL_SECRET, webhook_url=webhook)
+        )
+        supervisor = await stack.enter_async_context(
+            running_worker(settings_for(dsn, **environment), clock, Metrics(CollectorRegistry()))
+        )
+        working = asyncio.create_task(supervisor.run())
+        stack.push_async_callback(_ended, working)
+        rules = KeyRules(scopes=frozenset(ALL_SCOPES))
+        key = "App " + await create_key(gateway.store, ACCOUNT, name="tests", rules=rules)
+        await a_user(gateway, clock, "ops", account=ACCOUNT, is_operator=True)
+        yield await stack.enter_async_context(_browsing(gateway, key))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _browsing(gateway: Gateway, key: str) -> AsyncIterator[Stage]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(15_000)
+        page = await context.new_page()
+        stage = Stage(gateway, page, key)
+
+        def note(message: ConsoleMessage) -> None:
+            # Pictures of test contents lie nowhere.
+            if message.type == "error" and "ERR_NAME_NOT_RESOLVED" not in message.text:
+                stage.errors.append(f"{page.url}: {message.text}")
+
+        page.on("console", note)
+        page.on("pageerror", lambda error: stage.errors.append(f"{page.url}: {error}"))
+        page.on("dialog", _accept)
+        yield stage
+        await browser.close()
+
+
+async def _accept(dialog: Dialog) -> None:
+    await dialog.accept()
+
+
+@asynccontextmanager
+async def opened(stage: Stage, *, dark: bool, width: int) -> AsyncIterator[Page]:
+    """The page in a theme and a width."""
+    await stage.page.emulate_media(color_scheme="dark" if dark else "light")
+    await stage.page.set_viewport_size({"width": width, "height": 900})
+    yield stage.page
+
+
+async def faults_of(page: Page) -> list[str]:
+    """What axe finds serious or critical on the page as it is.
+
+    Bubbles are left out: their colours are LINE's and their senders', and shown as they are.
+    """
+    await page.evaluate(AXE)
+    found = await page.evaluate(
+        "async () => (await axe.run({exclude: ['.fx-bubble']}, {resultTypes: ['violations']}))"
+        ".violations"
+    )
+    return [
+        f"{each['id']}: {each['help']} {[node['html'][:120] for node in each['nodes'][:3]]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]

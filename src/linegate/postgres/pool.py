@@ -63,6 +63,7 @@ AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver lost count when the connection broke under it
     asyncpg.OperatorInterventionError,  # shut down, crashed, starting
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,  # this one is no primary any more

@@ -8,10 +8,12 @@ from itertools import pairwise
 import pytest
 
 from linegate.dispatch.settle import write_steps
+from linegate.dispatch.suspender import Suspender
 from linegate.domain.bulk import Window
 from linegate.domain.decide import TryAgain, Unfinished
 from linegate.domain.pace import Pace, pace_of
 from linegate.postgres.pool import Pool, transaction
+from linegate.postgres.suspension import resume_account, suspend_account
 from support.clock import FakeClock
 from support.shaping import World, a_message_object, make_world
 
@@ -277,3 +279,26 @@ async def test_two_shapers_release_every_message_once_and_at_one_pace(
     assert min(later - earlier for earlier, later in pairwise(due_ats)) >= SECOND / 10
     assert 29 <= len(due_ats) <= 31
     assert await world.remaining() + sum((await world.steps()).values()) == 200
+
+
+async def test_what_a_suspension_parked_keeps_its_validity_whoever_looks_first(
+    world: World,
+) -> None:
+    await world.accept(a_message_object(2000, validity=HOUR))
+    shaper, suspender = world.shaper(), Suspender(world.pool, world.clock)
+    await world.shape(shaper, to=world.clock.now() + SECOND / 10)
+    async with world.pool.acquire() as conn:
+        await suspend_account(conn, 1, now=world.clock.now())
+    while await suspender.run_once():
+        pass
+    assert await world.steps() == {"held": 2000}
+    await world.clock.advance(50 * HOUR)
+    async with world.pool.acquire() as conn:
+        await resume_account(conn, 1, now=world.clock.now())
+    await shaper.run_once()
+    for _ in range(3):
+        await suspender.run_once()
+    await shaper.run_once()
+    assert await world.steps() == {"due_bulk": 2000}
+    soonest = await world.pool.fetchval("SELECT min(deadline_at) FROM queue")
+    assert soonest > world.clock.now()

@@ -1,11 +1,13 @@
 -- Stage 2, shape: bulks that wait become due, at their time, in their windows, at their pace.
 
 -- name: take_runs :many
--- Bulks that want looking at. Locked while they are: nobody else releases of them.
+-- Bulks that want looking at. Locked while they are: nobody else releases of them. What a suspension has
+-- parked goes on first, with its validity.
 SELECT bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, paused_at, repace
 FROM bulk_run
 WHERE next_at <= :now
-  AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = bulk_run.account_id AND suspended_at IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = bulk_run.account_id
+                  AND (suspended_at IS NOT NULL OR parked_since IS NOT NULL))
 ORDER BY next_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
@@ -13,7 +15,8 @@ FOR UPDATE SKIP LOCKED;
 -- When the next bulk wants looking at.
 SELECT min(next_at) FROM bulk_run
 WHERE next_at IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = bulk_run.account_id AND suspended_at IS NOT NULL);
+  AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = bulk_run.account_id
+                  AND (suspended_at IS NOT NULL OR parked_since IS NOT NULL));
 
 -- name: load_tracks :many
 -- The tracks of a bulk that still have messages waiting.

@@ -5,8 +5,10 @@ import typer
 from linegate.cli import (
     accounts,
     administration,
+    backup,
     blocklist,
     bulks,
+    doctor,
     erase,
     keys,
     plan,
@@ -37,6 +39,9 @@ app.command("send")(send.send)
 app.command("simulate")(serve.simulate)
 app.command("apply")(administration.apply)
 app.command("audit")(administration.audit)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("doctor")(doctor.doctor)
 app.command("erase")(erase.erase)
 app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)

@@ -19,7 +19,7 @@ from linegate.postgres.store import Store
 __all__ = ["reconcile", "stats"]
 
 _ROWS = 100_000
-_BAR = 40
+_BAR = 16
 _DELIVERED = "DELIVERED_TO_HANDSET"
 
 
@@ -107,10 +107,10 @@ def _chart(title: str, by: Sequence[str], found: dict[Group, Figures]) -> Table:
     """A row for each group; the bar shows what was delivered, what failed and what is pending."""
     table = Table(title=title)
     for name in by:
-        table.add_column(name)
-    for name in ("accepted", "delivered", "by SMS", "failed", "pending", "cost"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+        table.add_column(name, no_wrap=True)
+    for name in ("taken", "delivered", "by SMS", "failed", "pending", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     most = max((each.accepted for each in found.values()), default=0)
     for group, figures in found.items():
         place = dict(zip(BY, group, strict=True))

@@ -13,7 +13,10 @@ __all__ = ["ACCESS_RULES", "server_settings", "user_map"]
 _MEBIBYTE = 1024 * 1024
 
 # pg_hba.conf: the socket only; the kernel says who calls, pg_ident.conf who that may be.
-ACCESS_RULES = "local all all peer map=linegate\n"
+ACCESS_RULES = (
+    "local all all peer map=linegate\n"
+    "local replication postgres peer map=linegate\n"  # for `linegate backup`
+)
 
 
 def user_map(account: str) -> str:

@@ -109,6 +109,18 @@ CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON division FOR EACH ROW
 -- An account's own endpoint. Others come and go with the URLs of messages.
 CREATE TRIGGER audited AFTER INSERT OR UPDATE ON endpoint FOR EACH ROW WHEN (NEW.is_default)
     EXECUTE FUNCTION record_change('url', 'failures,probe_at,last_error,leased_until,taken_at,turn_at,gone_at', '');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON sms_route FOR EACH ROW
+    EXECUTE FUNCTION record_change('name', 'leased_by,leased_until,is_up,down_since,trouble', 'url,callback_token');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON template FOR EACH ROW
+    EXECUTE FUNCTION record_change('id', '', '');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON webhook_security FOR EACH ROW
+    EXECUTE FUNCTION record_change('auth_id', '', 'credentials');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON webhook_certificate FOR EACH ROW
+    EXECUTE FUNCTION record_change('certificate_id', '', 'pem');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON webhook_profile FOR EACH ROW
+    EXECUTE FUNCTION record_change('profile_id', '', 'settings');
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON subscription FOR EACH ROW
+    EXECUTE FUNCTION record_change('subscription_id', '', '');
 -- A blocked number is personal: the log says that one was blocked, not which.
 CREATE TRIGGER audited AFTER INSERT OR DELETE ON blocklist FOR EACH ROW
     EXECUTE FUNCTION record_change('account_id', '', 'destination');

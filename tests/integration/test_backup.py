@@ -1,6 +1,9 @@
 """A backup taken while the server runs is a whole database again in another home."""
 
+import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -12,13 +15,17 @@ from linegate.postgres.embedded import EmbeddedError
 from linegate.postgres.embedded_backup import backup_to, restore_from
 
 
-async def test_what_was_committed_before_a_backup_is_there_after_the_restore(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    folder = Path("/tmp") / tmp_path_factory.mktemp("backup").name  # short enough for a socket
-    folder.mkdir(mode=0o755, exist_ok=True)
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a path short enough for a socket, which the server's account may pass."""
+    made = Path(tempfile.mkdtemp(prefix="lg-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+async def test_what_was_committed_before_a_backup_is_there_after_the_restore(folder: Path) -> None:
     home, other, file = folder / "a", folder / "b", folder / "copy.tar"
-    file.unlink(missing_ok=True)
     server = await embedded.start(home)
     try:
         conn = await asyncpg.connect(server.dsn)
@@ -43,10 +50,9 @@ async def test_what_was_committed_before_a_backup_is_there_after_the_restore(
         await restored.stop()
 
 
-def test_a_file_that_is_no_backup_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "copy.tar"
+def test_a_file_that_is_no_backup_is_refused(folder: Path) -> None:
+    file, home = folder / "copy.tar", folder / "a"
     file.write_bytes(b"not a tar file")
-    home = Path("/tmp") / f"linegate-norestore-{tmp_path.name}"
     with pytest.raises(EmbeddedError):
         restore_from(home, file)
     assert not (home / "postgres" / "data").exists()

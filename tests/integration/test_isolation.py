@@ -270,7 +270,7 @@ async def test_no_route_shows_or_changes_what_is_anothers(
 ) -> None:
     before = await _everything_of(gateway, victim.account_id)
     bodies: list[Json] = [
-        *victim.bodies,
+        *json.loads(json.dumps(victim.bodies).replace(SECRET, "own")),
         {"status": "CANCELED"},
         {"sendAt": "2026-03-01T00:00:00Z"},
     ]
@@ -284,8 +284,7 @@ async def test_no_route_shows_or_changes_what_is_anothers(
     async def ask(method: str, path: str, body: Json | None) -> None:
         answer = await gateway.call(method, path, authorization=intruder, json=body)
         told = answer.body.decode(errors="replace")
-        if body is None or SECRET not in json.dumps(body):
-            assert SECRET not in told, (method, path, told)
+        assert SECRET not in told, (method, path, told)
         assert NUMBER not in told or "messages" in (body or {}), (method, path)
         assert answer.status < 500, (method, path, told)
 

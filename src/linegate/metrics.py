@@ -16,6 +16,13 @@ class Metrics:
         self.requests = Counter(
             "linegate_requests_total", "API requests", ["route", "status"], registry=registry
         )
+        self.request_seconds = Histogram(
+            "linegate_request_seconds",
+            "How long API requests took to be answered",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.accepted = Counter(
             "linegate_messages_accepted_total",
             "Messages taken with a 200, by result",
@@ -41,6 +48,18 @@ class Metrics:
             ["outcome", "code"],
             registry=registry,
         )
+        self.late_seconds = Histogram(
+            "linegate_send_late_seconds",
+            "How late messages left for LINE after they were due",
+            buckets=(*_SECONDS, 60, 300, 3600),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "linegate_in_flight_messages",
+            "Messages that are claimed for LINE and not settled",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.line_seconds = Histogram(
             "linegate_line_seconds",
             "How long LINE took to answer",
@@ -56,6 +75,12 @@ class Metrics:
             "linegate_patience_over_total",
             "Messages that waited long enough, by what for and what follows",
             ["state", "step"],
+            registry=registry,
+        )
+        self.failovers = Counter(
+            "linegate_failovers_total",
+            "Messages that went on by SMS, by cause: refused, silence or broken (the sender)",
+            ["cause"],
             registry=registry,
         )
         self.expired_due = Counter(
@@ -85,6 +110,13 @@ class Metrics:
             "linegate_reports_pushed_total",
             "Delivery reports pushed, by result",
             ["result"],
+            registry=registry,
+        )
+        self.report_delay_seconds = Histogram(
+            "linegate_report_delay_seconds",
+            "From when a report fell due until it was taken, by whether its endpoint was steady",
+            ["endpoint"],
+            buckets=(*_SECONDS, 60, 300, 3600, 21600, 86400),
             registry=registry,
         )
         self.reports_waiting = Gauge(
@@ -117,6 +149,12 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.sms_seconds = Histogram(
+            "linegate_sms_seconds",
+            "How long SMS providers took to answer",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.sms_receipts = Counter(
             "linegate_sms_receipts_total",
             "Receipts of SMS providers, by whether they met a message",
@@ -130,4 +168,25 @@ class Metrics:
         )
         self.loop_crashes = Counter(
             "linegate_loop_crashes_total", "Crashes of a loop", ["loop"], registry=registry
+        )
+        self.loop_failing = Gauge(
+            "linegate_loop_failing",
+            "1 while a loop's last run crashed",
+            ["loop"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.loop_success = Gauge(
+            "linegate_loop_success_timestamp_seconds",
+            "When a loop last ran without a crash, or began; of several processes the longest ago",
+            ["loop"],
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self.loop_interval = Gauge(
+            "linegate_loop_interval_seconds",
+            "Longest rest of a loop that has nothing to do",
+            ["loop"],
+            registry=registry,
+            multiprocess_mode="livemax",
         )

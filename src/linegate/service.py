@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
-import uvicorn
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
@@ -20,10 +19,11 @@ from linegate.api.app import Routes, create_app
 from linegate.api.bulks import Bulks
 from linegate.api.callbacks import LineWebhook
 from linegate.api.client_certificates import ClientCertificates
+from linegate.api.database_metrics import DatabaseMetrics
 from linegate.api.directory import Directory
 from linegate.api.front import Front
 from linegate.api.gate import Gate
-from linegate.api.health import Health
+from linegate.api.health import Health, Scraped
 from linegate.api.imports import Import
 from linegate.api.intake import Intake
 from linegate.api.logs import Logs
@@ -31,10 +31,12 @@ from linegate.api.notifying import Notifying
 from linegate.api.operator import Operator
 from linegate.api.pressure import Backlogs, Pressure
 from linegate.api.preview import Preview
+from linegate.api.probes import create_probes
 from linegate.api.profiles import Profiles
 from linegate.api.provisioning import Provisioning
 from linegate.api.quotas import Quotas
 from linegate.api.reports import Reports
+from linegate.api.scraper import loopback_or_key
 from linegate.api.security_settings import SecuritySettings
 from linegate.api.send import Send
 from linegate.api.sessions import Sessions
@@ -57,6 +59,7 @@ from linegate.dispatch.suspender import Suspender
 from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
 from linegate.domain.ids import IdMaker
+from linegate.http_server import served
 from linegate.line.catalogue import load_catalogue
 from linegate.line.client import LineClient, Timeouts
 from linegate.metrics import Metrics
@@ -80,7 +83,7 @@ from linegate.shape.counter import Counter
 from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.shape.steering import Steering
 from linegate.sms_worker import add_sms, sms_webhook
-from linegate.supervisor import Supervisor
+from linegate.supervisor import Supervisor, failing_loops
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
 
@@ -112,14 +115,18 @@ async def serve_api(
     *,
     scrape: Callable[[], CollectorRegistry],
     started: Callable[[str], None],
+    failing: Callable[[], Sequence[str]] = tuple,
 ) -> None:
-    """Serve the API until cancelled; `started` is called with its base URL once it listens."""
+    """Serve the API until cancelled; `started` is called with its base URL once it listens.
+
+    scrape: what /metrics shows besides the database. failing: what makes /health/ready say 503.
+    """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
             opened_store(settings, clock, connections=10, application="linegate api")
         )
         await stack.enter_async_context(kept_time(store.pool, clock))
-        app = await build_api(stack, store, settings, clock, metrics, scrape)
+        app = await build_api(stack, store, settings, clock, metrics, scrape, failing)
         async with served(app, settings.host, settings.port) as url:
             _log.info("service.started", role="api", url=url)
             started(url)
@@ -133,6 +140,7 @@ async def build_api(
     clock: Clock,
     metrics: Metrics,
     scrape: Callable[[], CollectorRegistry],
+    failing: Callable[[], Sequence[str]] = tuple,
 ) -> Front:
     """The API on an open store; what it must finish at the end is left to `stack`."""
     async with store.pool.acquire() as conn:
@@ -170,7 +178,12 @@ async def build_api(
             lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
         ),
         sms_webhook=sms_webhook(stack, store, settings, clock, metrics),
-        health=Health(store.pool, directory, clock, scrape, lambda: ()),
+        health=Health(
+            store.pool,
+            Scraped(scrape, DatabaseMetrics(store.pool, clock).families),
+            failing,
+            loopback_or_key(directory, clock),
+        ),
         sessions=Sessions(directory, clock),
         statistics=Statistics(store.pool, directory, clock),
         operator=Operator(store.pool, directory, store.vault, clock),
@@ -186,7 +199,7 @@ async def build_api(
     )
     hands = console_hands(store, settings, clock, directory, intake, send)
     console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
-    return create_app(routes, console.routes())
+    return create_app(routes, console.routes(), metrics)
 
 
 def _simulator_url(settings: Settings) -> str | None:
@@ -220,9 +233,12 @@ def _gate(stack: AsyncExitStack, store: Store, settings: Settings, directory: Di
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, clock: Clock, metrics: Metrics
+    settings: Settings, clock: Clock, metrics: Metrics, *, with_probes: bool = False
 ) -> AsyncIterator[Supervisor]:
-    """A worker's loops, ready; run the supervisor inside of the block."""
+    """A worker's loops, ready; run the supervisor inside of the block.
+
+    with_probes: its health and metrics are served on `metrics_port`, if one is set.
+    """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
             opened_store(settings, clock, connections=12, application="linegate worker")
@@ -238,7 +254,7 @@ async def running_worker(
         client = await stack.enter_async_context(
             WebhookClient(Guard(allow_private=settings.webhook_allow_private))
         )
-        supervisor = Supervisor(clock)
+        supervisor = Supervisor(clock, metrics=metrics)
         wakeup = Wakeup(store.dsn, clock=clock)
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
         await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics)
@@ -248,7 +264,22 @@ async def running_worker(
         supervisor.add(Leftovers(store.pool, clock, keep_for=kept))
         listening = asyncio.create_task(wakeup.run())
         stack.callback(listening.cancel)
+        if with_probes and settings.metrics_port:
+            app = _probes(store, metrics, supervisor)
+            await stack.enter_async_context(
+                served(app, settings.metrics_host, settings.metrics_port)
+            )
         yield supervisor
+
+
+def _probes(store: Store, metrics: Metrics, supervisor: Supervisor) -> ASGIApp:
+    return create_probes(
+        Health(
+            store.pool,
+            Scraped(lambda: metrics.registry),
+            lambda: failing_loops(supervisor.health()),
+        )
+    )
 
 
 async def _add_dispatch(
@@ -312,56 +343,3 @@ def _add_report(
     supervisor.add(Census(store.pool, metrics))
     supervisor.add(Forgetter(store.pool, clock))
     supervisor.add(Relayer(store.pool, clock, client, metrics), waker=wakeup.bell("linegate_relay"))
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the command decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(app: Front, host: str, port: int) -> AsyncIterator[str]:
-    """The application on a port while the block lasts; gives its base URL.
-
-    Raises: RuntimeError when the port cannot be had.
-    """
-    listening = _listening(host, port)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        while not server.started:
-            if serving.done():
-                raise RuntimeError(f"the server on {host}:{port} ended while it started")
-            await asyncio.sleep(0.01)  # uvicorn offers nothing to wait for
-        yield _url(host, listening.getsockname()[1])
-    finally:
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """Ours, since uvicorn ends the whole process where it cannot have its port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise RuntimeError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

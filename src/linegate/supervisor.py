@@ -16,11 +16,22 @@ from typing import Any, Protocol, runtime_checkable
 import structlog
 
 from linegate.clock import Clock
+from linegate.metrics import Metrics
 
-__all__ = ["Bell", "Draining", "Loop", "LoopHealth", "Planned", "Supervisor", "Waker"]
+__all__ = [
+    "Bell",
+    "Draining",
+    "Loop",
+    "LoopHealth",
+    "Planned",
+    "Supervisor",
+    "Waker",
+    "failing_loops",
+]
 
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=1)
+_FAILING_AFTER = 3  # crashes in a row: a connection that broke once is no failure yet
 _log = structlog.get_logger()
 
 
@@ -104,6 +115,11 @@ class LoopHealth:
         return self.crashes > 0
 
 
+def failing_loops(health: Sequence[LoopHealth]) -> list[str]:
+    """The names of the loops that have crashed three times in a row: they do not work."""
+    return [each.name for each in health if each.crashes >= _FAILING_AFTER]
+
+
 @dataclass(slots=True)
 class _Kept:
     loop: Loop
@@ -117,12 +133,20 @@ class _Kept:
 class Supervisor:
     """Keeps loops running until it is cancelled.
 
-    grace: how long a stop waits for the runs under way, and then again for each `aclose`.
+    grace:   how long a stop waits for the runs under way, and then again for each `aclose`.
+    metrics: where the loops' health is shown; None: nowhere.
     """
 
-    def __init__(self, clock: Clock, *, grace: timedelta = timedelta(seconds=15)) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        grace: timedelta = timedelta(seconds=15),
+        metrics: Metrics | None = None,
+    ) -> None:
         self._clock = clock
         self._grace = grace
+        self._metrics = metrics
         self._kept: list[_Kept] = []
         self._stopping = asyncio.Event()
 
@@ -130,7 +154,11 @@ class Supervisor:
         """Keep this loop too; before `run`. Raises: ValueError for a name already taken."""
         if any(kept.loop.name == loop.name for kept in self._kept):
             raise ValueError(f"two loops are named {loop.name}")
-        self._kept.append(_Kept(loop, waker))
+        kept = _Kept(loop, waker)
+        self._kept.append(kept)
+        if self._metrics is not None:
+            self._metrics.loop_interval.labels(loop.name).set(loop.interval.total_seconds())
+            self._show(kept.health, self._clock.now())
 
     def health(self) -> Sequence[LoopHealth]:
         """Every loop's health, in the order they were added."""
@@ -178,11 +206,22 @@ class Supervisor:
             _log.exception(
                 "loop.crashed", loop=kept.loop.name, crashes=health.crashes, pause_s=pause.seconds
             )
+            if self._metrics is not None:
+                self._metrics.loop_crashes.labels(health.name).inc()
+            self._show(health, health.last_success)
             return self._clock.now() + pause
         health.last_success = now
         health.crashes = 0
         health.last_error = ""
+        self._show(health, now)
         return rest_until
+
+    def _show(self, health: LoopHealth, succeeded: datetime | None) -> None:
+        if self._metrics is None:
+            return
+        self._metrics.loop_failing.labels(health.name).set(health.is_failing)
+        if succeeded is not None:
+            self._metrics.loop_success.labels(health.name).set(succeeded.timestamp())
 
     def _next(self, loop: Loop, now: datetime) -> datetime:
         planned = loop.next_at() if isinstance(loop, Planned) else None

@@ -20,7 +20,7 @@ import aiohttp
 
 from support.waiting import until
 
-__all__ = ["Program", "Ran", "command", "free_port", "home_folder", "program"]
+__all__ = ["Program", "Ran", "command", "environment_of", "free_port", "home_folder", "program"]
 
 _STARTS_WITHIN = 120.0
 _STOPS_WITHIN = 40.0
@@ -73,8 +73,12 @@ class Program:
 
     def kill_children(self) -> None:
         """`kill -9` of what it has started: the workers."""
-        for pid in _tree(self.process.pid)[1:]:
+        for pid in self.children():
             os.kill(pid, signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """What it has started: the workers."""
+        return list(_tree(self.process.pid)[1:])
 
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -101,7 +105,7 @@ async def program(
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "linegate", "up", "--port", str(port), *arguments),
-            env=_environment(home, settings),
+            env=environment_of(home, settings),
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=written,
@@ -127,7 +131,7 @@ async def command(home: Path, *arguments: str, **settings: str) -> Ran:
     """Run one command to its end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "linegate", *arguments),
-        env=_environment(home, settings),
+        env=environment_of(home, settings),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
@@ -167,7 +171,8 @@ def _end_of(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-3000:]
 
 
-def _environment(home: Path, settings: dict[str, str]) -> dict[str, str]:
+def environment_of(home: Path, settings: dict[str, str]) -> dict[str, str]:
+    """The environment of a process of this installation."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEGATE_")}
     given = {f"LINEGATE_{name.upper()}": value for name, value in settings.items()}
     return {**kept, "LINEGATE_HOME": str(home), "LINEGATE_LOG_FORMAT": "json", **given}

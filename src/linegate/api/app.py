@@ -36,6 +36,7 @@ from linegate.api.templates import Templates
 from linegate.api.validate import Validate
 from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
+from linegate.metrics import Metrics
 from linegate.postgres.pool import AWAY
 
 __all__ = ["Routes", "create_app"]
@@ -69,7 +70,9 @@ class Routes:
     imports: Import
 
 
-def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
+def create_app(
+    routes: Routes, more: Sequence[BaseRoute] = (), metrics: Metrics | None = None
+) -> Front:
     """The ASGI application; more: routes of another edge that is served beside the API."""
     handlers: dict[type[Exception], Handler] = {
         Refused: _on_refused,
@@ -116,6 +119,7 @@ def create_app(routes: Routes, more: Sequence[BaseRoute] = ()) -> Front:
         exact={"/line/1/messages": routes.send},
         prefixed={"/line/webhook/": ("sender", routes.line_webhook)},
         handlers=handlers,
+        metrics=metrics,
     )
 
 

@@ -6,13 +6,16 @@ exceptions as everything else; all other requests go to the application behind. 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
 
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from linegate.metrics import Metrics
 
 __all__ = ["Endpoint", "Front", "Handler"]
 
@@ -32,19 +35,56 @@ class Front:
         exact: Mapping[str, Endpoint],
         prefixed: Mapping[str, tuple[str, Endpoint]],
         handlers: Mapping[type[Exception], Handler],
+        metrics: Metrics | None = None,
     ) -> None:
         """POST calls that are answered here; `app` answers the others.
 
         exact:    by path. prefixed: by what the path begins with; the name of the rest.
         handlers: what becomes of an exception, by its class; `Exception` must be among them.
+        metrics:  where requests are counted and timed; None: nowhere.
         """
         self.app = app
         self._exact = exact
         self._prefixed = prefixed
         self._handlers = handlers
+        self._metrics = metrics
+        self._paths = {
+            endpoint: str(getattr(route, "path", "/"))
+            for route in app.routes
+            if (endpoint := getattr(route, "endpoint", None)) is not None
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or run start and end."""
+        """Answer one request, or run start and end; the answer's status and time are counted."""
+        if scope["type"] != "http" or self._metrics is None:
+            await self._answer(scope, receive, send)
+            return
+        started, status = perf_counter(), 0
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, counted)
+        finally:
+            route = self._route_of(scope)
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.request_seconds.labels(route).observe(perf_counter() - started)
+
+    def _route_of(self, scope: Scope) -> str:
+        """The path as declared, never as called: it may hold ids and names."""
+        path: str = scope["path"]
+        if path in self._exact:
+            return path
+        for prefix, (name, _) in self._prefixed.items():
+            if path.startswith(prefix):
+                return f"{prefix}{{{name}}}"
+        return self._paths.get(scope.get("endpoint"), "other")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._endpoint(scope)
             if endpoint is not None:

@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 from linegate.cli.console import CommandError
+from linegate.cli.heartbeat import Workers
 from linegate.cli.sandbox import Sandbox, banner, prepare
-from linegate.cli.scrape import own_registry, shared_registry
+from linegate.cli.scrape import forget_process, own_registry, shared_registry
 from linegate.clock import SteadyClock
 from linegate.config import Settings
 from linegate.postgres.embedded import EmbeddedError, EmbeddedServer
@@ -57,15 +59,20 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
             await prepared.configure()
         if store.server is not None:
             lasting.create_task(_watch(store.server))
-        for number in range(settings.workers):
-            workers.create_task(_keep(f"worker {number + 1}", ["worker"], settings))
+        told = Workers(Path(metrics_folder), settings.workers, clock)
+        for number in range(1, settings.workers + 1):
+            workers.create_task(_keep_worker(f"worker {number}", settings, told))
 
         def started(url: str) -> None:
             print(banner(url, prepared), flush=True)
 
         _, metrics = own_registry()
         scrape = lambda: shared_registry(metrics_folder)  # noqa: E731
-        lasting.create_task(serve_api(settings, clock, metrics, scrape=scrape, started=started))
+        lasting.create_task(
+            serve_api(
+                settings, clock, metrics, scrape=scrape, started=started, failing=told.failing
+            )
+        )
 
 
 async def _watch(server: EmbeddedServer) -> None:
@@ -79,16 +86,27 @@ async def _watch(server: EmbeddedServer) -> None:
             _log.error("database.lost", error=str(error), pause_s=_LOOK_EVERY)
 
 
+async def _keep_worker(name: str, settings: Settings, told: Workers) -> None:
+    arguments = ["worker", "--beat", str(told.file_of(name))]
+
+    def ended(pid: int) -> None:
+        told.forget(name)
+        forget_process(pid)
+
+    await _keep(name, arguments, settings, ended=ended)
+
+
 async def _keep(
     name: str,
     arguments: list[str],
     settings: Settings,
     *descriptors: int,
     again: Callable[[], Awaitable[None]] | None = None,
+    ended: Callable[[int], None] = lambda pid: None,
 ) -> None:
     """Run a child, again and again; it gets these open files.
 
-    again: what one that is started anew must be told.
+    again: what one that is started anew must be told. ended: is told the pid of one that ended.
     """
     failures = 0
     starts = 0
@@ -114,6 +132,7 @@ async def _keep(
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
             await _stop(child)
+            ended(child.pid)
         ran_for = asyncio.get_running_loop().time() - started
         failures = 0 if ran_for > 60 else failures + 1
         pause = _PAUSES[min(failures, len(_PAUSES)) - 1] if failures else _PAUSES[0]

@@ -3,10 +3,12 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from linegate.cli.heartbeat import Heartbeat
 from linegate.cli.scrape import own_registry
 from linegate.clock import SteadyClock
 from linegate.config import Settings
@@ -17,15 +19,22 @@ __all__ = ["run_worker", "until_stdin_closes"]
 _log = structlog.get_logger()
 
 
-async def run_worker(settings: Settings, *, until_eof: bool) -> None:
-    """Run the loops until cancelled, or until standard input closes."""
-    work = _work(settings)
+async def run_worker(settings: Settings, *, until_eof: bool, beat: Path | None = None) -> None:
+    """Run the loops until cancelled, or until standard input closes.
+
+    beat: the file in which it tells `linegate up` how it is; None: it is alone, and tells probes.
+    """
+    work = _work(settings, beat)
     await (until_stdin_closes(work) if until_eof else work)
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, beat: Path | None) -> None:
     _, metrics = own_registry()
-    async with running_worker(settings, SteadyClock(), metrics) as supervisor:
+    clock = SteadyClock()
+    alone = beat is None
+    async with running_worker(settings, clock, metrics, with_probes=alone) as supervisor:
+        if beat is not None:
+            supervisor.add(Heartbeat(beat, supervisor.health, clock))
         _log.info("service.started", role="worker")
         await supervisor.run()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from linegate.metrics import Metrics
 
-__all__ = ["own_registry", "shared_folder", "shared_registry"]
+__all__ = ["forget_process", "own_registry", "shared_folder", "shared_registry"]
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -32,6 +32,13 @@ def shared_registry(folder: str) -> "CollectorRegistry":
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     return registry
+
+
+def forget_process(pid: int) -> None:
+    """A process has ended: what it counted stays, what it was doing does not."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - as above
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def own_registry() -> "tuple[CollectorRegistry, Metrics]":

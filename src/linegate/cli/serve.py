@@ -60,7 +60,11 @@ def api(host: Host = None, port: Port = None, config: Config = None) -> None:
         run(work)
 
 
-def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False) -> None:
+def worker(
+    config: Config = None,
+    until_eof: Annotated[bool, _UNTIL_EOF] = False,
+    beat: Annotated[Path | None, typer.Option("--beat", hidden=True)] = None,
+) -> None:
     """Run a worker alone: it sends, sweeps and reports."""
     settings = read_settings(config)
     _start_logs(settings)
@@ -68,7 +72,7 @@ def worker(config: Config = None, until_eof: Annotated[bool, _UNTIL_EOF] = False
 
     with contextlib.suppress(asyncio.CancelledError), told_plainly():
         _calm_collector()
-        run(run_worker(settings, until_eof=until_eof))
+        run(run_worker(settings, until_eof=until_eof, beat=beat))
 
 
 def simulate(

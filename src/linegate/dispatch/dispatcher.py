@@ -19,7 +19,7 @@ from linegate.dispatch.refusals import Refusals
 from linegate.dispatch.senders import LiveSender, Senders
 from linegate.dispatch.settle import Decided, settle
 from linegate.domain.circuit import Hold
-from linegate.domain.decide import Patience, TryAgain, after_attempt, when_closed
+from linegate.domain.decide import FailOver, Patience, TryAgain, after_attempt, when_closed
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.phone import line_hash
 from linegate.group_commit import GroupCommit
@@ -117,6 +117,7 @@ class Dispatcher:
     async def run_once(self) -> int:
         """Claim what there is room for and start sending it; gives how many."""
         self._reap()
+        self._metrics.in_flight.set(len(self._held))
         free = await self._wait_for_room()
         now = self._clock.now()
         wanted = self._senders.wanted(free, now)
@@ -204,6 +205,7 @@ class Dispatcher:
             if sender is not None:
                 sender.in_flight += 1
         self._metrics.claimed.inc(len(claimed))
+        self._metrics.in_flight.set(len(self._held))
         objects = {message.object_id for message in claimed}
         try:
             contents = await insist(lambda: self._contents.load(objects), clock=self._clock)
@@ -268,6 +270,7 @@ class Dispatcher:
         ended = self._clock.now()
         await self._learn(sender, outcome)
         await self._refusals.learn(message.object_id, message.sender_id, outcome)
+        self._metrics.late_seconds.observe((started - message.due_at).total_seconds())
         self._metrics.line_seconds.observe((ended - started).total_seconds())
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)
@@ -318,6 +321,8 @@ class Dispatcher:
         if written < len(group):
             self._metrics.fenced.inc(len(group) - written)
         for decided in group:
+            if isinstance(decided.step, FailOver):
+                self._metrics.failovers.labels("refused").inc()
             if decided.tried is not None:
                 outcome = decided.tried.outcome
                 self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()

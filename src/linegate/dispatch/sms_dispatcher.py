@@ -160,6 +160,7 @@ class SmsDispatcher:
             )
         )
         ended = self._clock.now()
+        self._metrics.sms_seconds.observe((ended - started).total_seconds())
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_submit(sms.leg, submitted, ended, resends=self._resends, spread=spread)
         tried = SmsTried(sms.leg.id, sms.leg.attempt, started, ended, held.row.id, submitted)

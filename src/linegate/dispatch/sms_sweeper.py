@@ -84,6 +84,7 @@ class SmsSweeper:
             failovers = [(m, step) for m, step in steps if isinstance(step, FailOver)]
             if failovers:
                 await write_failovers(conn, failovers, now)
+        self._metrics.failovers.labels("broken").inc(len(failovers))
         return len(taken)
 
     async def _sweep_early(self) -> int:

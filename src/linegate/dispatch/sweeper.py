@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from linegate.clock import Clock
 from linegate.dispatch.settle import write_steps
-from linegate.domain.decide import Patience, after_deadline, after_patience
+from linegate.domain.decide import FailOver, Patience, Step, after_deadline, after_patience
 from linegate.metrics import Metrics
 from linegate.postgres.dispatching import take_impatient, take_overdue
 from linegate.postgres.pool import Pool, transaction
@@ -42,6 +42,7 @@ class Sweeper:
             await write_steps(conn, steps, now)
         for (_, state), (_, step) in zip(taken, steps, strict=True):
             self._metrics.patience_over.labels(state.value, type(step).__name__).inc()
+            self._count(step)
         return len(taken)
 
     async def _sweep_overdue(self) -> int:
@@ -51,4 +52,10 @@ class Sweeper:
             steps = [(message, after_deadline(message)) for message, _ in taken]
             await write_steps(conn, steps, now)
         self._metrics.expired_due.inc(len(taken))
+        for _, step in steps:
+            self._count(step)
         return len(taken)
+
+    def _count(self, step: Step) -> None:
+        if isinstance(step, FailOver):
+            self._metrics.failovers.labels("silence").inc()

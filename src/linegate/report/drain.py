@@ -168,6 +168,7 @@ class Drain:
         async with self._with.pool.acquire() as conn:
             if outcome.kind is PushKind.TAKEN:
                 await reports_taken(conn, keys, code=outcome.code, now=now)
+                self._time(batch, now)
             else:
                 rows = [_failed(report, outcome, now) for report in batch]
                 await reports_failed(conn, rows, code=outcome.code, detail=outcome.detail, now=now)
@@ -182,6 +183,12 @@ class Drain:
             detail=outcome.detail,
             duration_ms=round((now - started).total_seconds() * 1000),
         )
+
+    def _time(self, batch: list[DueReport], now: datetime) -> None:
+        delay = self._with.metrics.report_delay_seconds
+        shown = delay.labels("steady" if self.endpoint.is_steady else "doubtful")
+        for report in batch:
+            shown.observe(max(0.0, (now - report.due_at).total_seconds()))
 
     async def _call(self, target: Target, batch: list[DueReport], now: datetime) -> PushOutcome:
         token = await target.token(self._with.tokens)

@@ -19,7 +19,7 @@ UPDATE api_user SET is_operator = :is_operator WHERE name = :name;
 SELECT id, name, suspended_at, created_at FROM account ORDER BY name LIMIT :limit;
 
 -- name: fold_pulse :value
--- Add the oldest fresh counts up, for each grain of a chart; gives how many rows those were.
+-- Add the oldest fresh counts up, for each grain of a chart and for ever; gives how many rows those were.
 WITH taken AS (
     DELETE FROM pulse_fresh WHERE id IN (SELECT id FROM pulse_fresh ORDER BY id LIMIT :limit)
     RETURNING account_id, minute, status, bucket, messages
@@ -32,6 +32,11 @@ summed AS (
     GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     ON CONFLICT (grain, account_id, at, status, bucket)
     DO UPDATE SET messages = pulse.messages + excluded.messages
+),
+ended AS (
+    INSERT INTO ended_total (status, bucket, messages)
+    SELECT status, bucket, sum(messages) FROM taken GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (status, bucket) DO UPDATE SET messages = ended_total.messages + excluded.messages
 )
 SELECT count(*) FROM taken;
 

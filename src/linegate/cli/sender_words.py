@@ -16,18 +16,23 @@ _HOLDS = {
     " until 'linegate sender resume'",
 }
 
+_DEAF = (
+    "none of LINE's events reaches us, so that silence says nothing and no SMS follows it:"
+    " 'linegate sender check' tells why, 'linegate sender resume' lets SMS follow all the same;"
+)
+
 
 def hold_words(sender: SenderListed) -> str:
-    """Whether a sender is sending; if not, why, since when, and what ends it."""
-    if sender.hold is None:
-        return "sending"
-    parts = [_HOLDS.get(sender.hold, sender.hold)]
+    """Whether a sender is sending and heard of; if not, why, since when, and what ends it."""
+    parts = [_HOLDS.get(sender.hold, sender.hold) if sender.hold else "sending"]
     if sender.hold_reason:
         parts.append(f"reason: {sender.hold_reason}")
     if sender.held_at is not None:
         parts.append(f"since {_time(sender.held_at)}")
     if sender.hold_until is not None:
         parts.append(f"next try {_time(sender.hold_until)}")
+    if sender.deaf_at is not None:
+        parts.append(f"{_DEAF} since {_time(sender.deaf_at)}")
     return "; ".join(parts)
 
 
@@ -52,6 +57,7 @@ def shown_sender(sender: SenderListed) -> dict[str, object]:
         "reason": sender.hold_reason,
         "since": _time(sender.held_at) if sender.held_at else None,
         "until": _time(sender.hold_until) if sender.hold_until else None,
+        "deafSince": _time(sender.deaf_at) if sender.deaf_at else None,
         "words": hold_words(sender),
     }
 

@@ -240,7 +240,9 @@ def sender_check(
                 webhook_name=name,
                 now=clock.now(),
             )
-        return [Finding("state", row.hold is None, hold_words(listed[name])), *found]
+        state = listed[name]
+        is_well = state.hold is None and state.deaf_at is None
+        return [Finding("state", is_well, hold_words(state)), *found]
 
     findings = with_store(work)
     plain = "\n".join(f"{'ok ' if each.is_good else 'BAD'}  {each.words}" for each in findings)

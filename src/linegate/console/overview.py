@@ -152,6 +152,11 @@ def _troubles(
         if each.hold is not None
     ]
     found += [
+        (f"Sender {each.name} hears none of LINE's events", f"/console/senders/{each.id}")
+        for each in senders
+        if each.deaf_at is not None
+    ]
+    found += [
         (f"Endpoint {each.url} fails: {each.last_error}", f"/console/webhooks/{each.id}")
         for each in endpoints
         if each.failures > 0

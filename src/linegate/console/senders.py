@@ -14,6 +14,7 @@ from linegate.domain.circuit import Hold
 from linegate.postgres.audit import acting
 from linegate.postgres.console import SenderDetail, sender_of, sender_states
 from linegate.postgres.directory import hold_sender, insert_sender, resume_sender
+from linegate.postgres.sms_receipts import hear
 from linegate.postgres.sms_routes import NewRoute, enable_route, insert_route, list_routes
 from linegate.postgres.store import Store
 from linegate.sealing import route_context, sender_context
@@ -92,6 +93,7 @@ class SenderPages:
             return missing(visit, "sender")
         async with acting(self._pool, visit.actor) as conn:
             await resume_sender(conn, sender.id, holds=[hold.value for hold in Hold])
+            await hear(conn, [sender.id])  # failover by silence goes on too
         return back(f"{_PATH}/{sender.id}", f"{sender.name} goes on; LINE is asked again.")
 
     async def create(self, visit: Visit) -> Response:

@@ -83,6 +83,7 @@ class SenderState(NamedTuple):
     free_at: datetime
     waiting: int
     waiting_since: datetime | None
+    deaf_at: datetime | None
 
 
 class SenderDetail(NamedTuple):
@@ -101,6 +102,7 @@ class SenderDetail(NamedTuple):
     held_at: datetime | None
     hold_until: datetime | None
     created_at: datetime
+    deaf_at: datetime | None
 
 
 class EndpointState(NamedTuple):

@@ -13,7 +13,10 @@ __all__ = ["SenderChange", "SenderListed", "list_senders", "load_sender", "set_s
 
 @dataclass(frozen=True, slots=True)
 class SenderListed:
-    """A sender as its operator sees it: nothing of its secrets."""
+    """A sender as its operator sees it: nothing of its secrets.
+
+    deaf_at: since when none of LINE's events reaches us; None: they do.
+    """
 
     id: int
     name: str
@@ -30,6 +33,7 @@ class SenderListed:
     templates: str
     strict_templates: bool
     line_country: str | None
+    deaf_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,8 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 -- Senders with what waits for them: counted up to a limit, and since when.
 SELECT sender.id, account.name AS account, sender.name, sender.hold, sender.hold_reason, sender.held_at,
        sender.hold_until, pace.per_second, pace.granted, pace.free_at,
-       due.messages AS waiting, oldest.due_at AS waiting_since
+       due.messages AS waiting, oldest.due_at AS waiting_since,
+       (SELECT deaf_at FROM sender_ear WHERE sender_ear.sender_id = sender.id) AS deaf_at
 FROM account
 JOIN sender ON sender.account_id = account.id
 JOIN sender_pace AS pace ON pace.sender_id = sender.id
@@ -128,7 +129,8 @@ SELECT id, account_id, is_default FROM endpoint WHERE id = :id AND account_id = 
 -- A sender by its id, if it is one of these accounts'.
 SELECT sender.id, sender.account_id, sender.name, sender.channel_id, sender.access_token IS NOT NULL AS has_token,
        sender.assertion_kid, sender.countries, sender.relay_url, sender.hold, sender.hold_reason, sender.held_at,
-       sender.hold_until, sender.created_at
+       sender.hold_until, sender.created_at,
+       (SELECT deaf_at FROM sender_ear WHERE sender_ear.sender_id = sender.id) AS deaf_at
 FROM sender WHERE sender.id = :id AND sender.account_id = ANY(:account_ids::bigint[]);
 
 -- name: note_change :exec

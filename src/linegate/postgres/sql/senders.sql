@@ -3,7 +3,8 @@
 -- name: list_senders :many
 -- An account's senders, by name.
 SELECT id, name, channel_id, access_token IS NOT NULL AS has_token, assertion_kid, countries, relay_url,
-       hold, hold_reason, held_at, hold_until, created_at, templates, strict_templates, line_country
+       hold, hold_reason, held_at, hold_until, created_at, templates, strict_templates, line_country,
+       (SELECT deaf_at FROM sender_ear WHERE sender_ear.sender_id = sender.id) AS deaf_at
 FROM sender WHERE account_id = :account_id ORDER BY name;
 
 -- name: load_sender :one

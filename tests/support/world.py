@@ -28,7 +28,10 @@ __all__ = ["HOUR", "SECOND", "World", "a_world", "metrics"]
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
-LINE_MESSAGE = '{"type":"flex","altText":"a","contents":{"type":"bubble"}}'
+LINE_MESSAGE = (
+    '{"type":"flex","altText":"a","contents":{"type":"bubble",'
+    '"body":{"type":"box","layout":"vertical","contents":[]}}}'
+)
 
 
 def metrics() -> Metrics:

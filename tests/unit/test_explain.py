@@ -104,6 +104,16 @@ def test_content_without_a_type_is_explained_as_a_notification() -> None:
     ]
 
 
+def test_broken_end_of_a_window_hides_not_that_the_other_is_missing() -> None:
+    window = {"days": ["MONDAY"], "to": {"hour": 24, "minute": 60}}
+    request = a_request(a_message(options={"deliveryTimeWindow": window}))
+    assert sorted(places(request)) == [
+        "messages[0].options.deliveryTimeWindow.from",
+        "messages[0].options.deliveryTimeWindow.to.hour",
+        "messages[0].options.deliveryTimeWindow.to.minute",
+    ]
+
+
 def test_broken_value_causes_no_second_violation_about_its_neighbours() -> None:
     window = {"days": ["MONDAY"], "from": "9:00", "to": {"hour": 9, "minute": 30}}
     request = a_request(a_message(options={"deliveryTimeWindow": window}))
@@ -111,6 +121,13 @@ def test_broken_value_causes_no_second_violation_about_its_neighbours() -> None:
     missing = {**window, "from": {"hour": 9}}
     request = a_request(a_message(options={"deliveryTimeWindow": missing}))
     assert places(request) == ["messages[0].options.deliveryTimeWindow.from.minute"]
+    both = {**window, "from": {"hour": 24}, "to": 5}
+    request = a_request(a_message(options={"deliveryTimeWindow": both}))
+    assert sorted(places(request)) == [
+        "messages[0].options.deliveryTimeWindow.from.hour",
+        "messages[0].options.deliveryTimeWindow.from.minute",
+        "messages[0].options.deliveryTimeWindow.to",
+    ]
     assert places(with_body({"type": "TEXT", "text": 5})) == [f"{BODY}.contents[0].text"]
     assert places(with_body({"type": "TEXT", "contents": 5})) == [f"{BODY}.contents[0].contents"]
     box = {"type": "BOX", "contents": [{"type": "ICON", "url": "https://example.com"}]}

@@ -34,9 +34,10 @@ def test_full_bubble_breaks_no_rule() -> None:
     assert violations(a_full_bubble()) == []
 
 
-def test_bubble_without_blocks_is_only_a_warning() -> None:
-    assert violations({"type": "BUBBLE"}) == []
-    assert [warning.property for warning in bubble_warnings(Bubble(), "c")] == ["c"]
+def test_bubble_has_a_block() -> None:
+    assert places({"type": "BUBBLE", "size": "KILO"}) == ["c"]
+    for block in ("header", "body", "footer"):
+        assert violations({"type": "BUBBLE", block: a_box()}) == []
 
 
 @pytest.mark.parametrize("layout", ["HORIZONTAL", "VERTICAL", "BASELINE"])

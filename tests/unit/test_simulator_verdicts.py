@@ -138,6 +138,13 @@ def test_a_picture_needs_a_https_address(url: str, taken: bool) -> None:
     assert (problem_of(flex(bubble({"type": "image", "url": url}))) is None) is taken
 
 
+def test_a_bubble_has_a_block() -> None:
+    missing = [("/", "At least one block must be specified")]
+    assert details_of(flex({"type": "bubble", "size": "kilo"})) == missing
+    hero = {"type": "image", "url": "https://example.com/a"}
+    assert problem_of(flex({"type": "bubble", "hero": hero})) is None
+
+
 def test_every_fault_of_a_bubble_is_reported() -> None:
     faulty = bubble({**TEXT, "size": "huge"}, {"type": "span", "text": "x"})
     assert len(details_of(flex(faulty))) == 2

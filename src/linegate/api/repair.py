@@ -17,7 +17,7 @@ __all__ = ["related", "repaired"]
 
 # What stands in for a required property that is missing or broken, by its name. Each keeps every
 # rule; a name whose right value depends on its place is decided in `_stand_in`.
-_BUBBLE: dict[str, Any] = {"type": "BUBBLE"}
+_BUBBLE: dict[str, Any] = {"type": "BUBBLE", "body": {"layout": "VERTICAL"}}
 _CONTENT: dict[str, Any] = {"type": "LINE_NOTIFICATION", "altText": "-", "contents": _BUBBLE}
 _URL = "https://stand-in.invalid/"
 _ACTION = {"type": "URI", "label": "-", "uri": _URL}
@@ -107,10 +107,17 @@ def _takes_partners(tree: Any, steps: tuple[Step, ...], parent: dict[str, Any]) 
         window = _parent(tree, steps[: at + 1])
         # A destination's `to` has no partner.
         if steps[at - 1] == "deliveryTimeWindow" and isinstance(window, dict):
-            window.pop("from", None)
-            window.pop("to", None)
+            _mend_end(window, str(steps[at]))
             return True
     return False
+
+
+def _mend_end(window: dict[str, Any], end: str) -> None:
+    """Both ends go, whose distance nobody can tell; one that is alone stays, or none misses it."""
+    if "from" in window and "to" in window:
+        del window["from"], window["to"]
+    elif end in window:
+        window[end] = {"hour": 0, "minute": 0}
 
 
 def _parent(tree: Any, steps: tuple[Step, ...]) -> Any:

@@ -51,6 +51,7 @@ _BLOCK_LEVEL = 3
 _LEVELS_PER_BOX = 2
 
 _FIRST_ABSOLUTE = "must not be ABSOLUTE on the first component of a block"
+_NO_BLOCK = "must have a header, body or footer: LINE takes no bubble without a block"
 _TOO_DEEP = f"must not be nested deeper than {NESTING} levels of objects and arrays"
 
 _ENCODER = msgspec.json.Encoder()
@@ -78,6 +79,8 @@ def bubble_violations(bubble: Bubble, path: str) -> list[Violation]:
     for name, block in blocks:
         if block is not None:
             _check_block(block, f"{path}.{name}", found)
+    if all(block is None for _, block in blocks):
+        found.append(Violation(path, _NO_BLOCK))
     if bubble.action is not None:
         _check_action(bubble.action, f"{path}.action", found)
     _check_size(bubble, path, found)
@@ -85,8 +88,8 @@ def bubble_violations(bubble: Bubble, path: str) -> list[Violation]:
 
 
 def bubble_warnings(bubble: Bubble, path: str) -> list[Violation]:
-    """What LINE's review of notifications forbids but its API takes (pictures), what LINE takes
-    and does not show, and what shows nothing at all (a bubble without blocks).
+    """What LINE's review of notifications forbids but its API takes (pictures), and what LINE takes
+    and does not show.
 
     Source: docs/reference/content.md (flexible body: messages with images are not permitted;
             structure rules).
@@ -96,8 +99,6 @@ def bubble_warnings(bubble: Bubble, path: str) -> list[Violation]:
         block: Box | None = getattr(bubble, name)
         if block is not None:
             _find_oddities(block, f"{path}.{name}", warnings)
-    if bubble.header is None and bubble.body is None and bubble.footer is None:
-        warnings.append(Violation(path, "has no header, body or footer and shows nothing"))
     return warnings
 
 

@@ -23,6 +23,7 @@ _LONGEST_URL = 2000
 
 _INVALID = "invalid property"
 _MISSING = "must be specified"
+_NO_BLOCK = "At least one block must be specified"  # seen in LINE's answers, not documented
 
 # What a box may hold, by its layout; `span` only ever inside a text, `video` as a hero.
 _STACKED = frozenset(("box", "button", "image", "text", "separator", "filler"))
@@ -31,6 +32,7 @@ _MAY_HOLD = {
     "vertical": _STACKED,
     "baseline": frozenset(("icon", "text", "filler")),
 }
+_BLOCKS = ("header", "hero", "body", "footer")
 _HEROES = frozenset(("box", "image", "video"))
 _PICTURE_SCHEMES = frozenset(("https",))
 _URLS = {"image": ("url",), "icon": ("url",), "video": ("url", "previewUrl")}
@@ -63,7 +65,9 @@ def _bubble(bubble: Component, path: str) -> list[Detail]:
     found: list[Detail] = []
     if len(msgspec.json.encode(bubble)) > _LARGEST_BUBBLE:
         found.append(Detail("bubble must not be larger than 30 KB", path or "/"))
-    for block in ("header", "hero", "body", "footer"):
+    if not any(block in bubble for block in _BLOCKS):
+        found.append(Detail(_NO_BLOCK, path or "/"))
+    for block in _BLOCKS:
         if block in bubble:
             found += _block(bubble[block], f"{path}/{block}", block)
         style = bubble.get("styles", {}).get(block)

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from linegate.domain.pulse import BOUNDS, SPANS
+from linegate.domain.pulse import BOUNDS, BY_SMS, SPANS
 from linegate.postgres.console import read_pulse
 from linegate.report.pulse import Pulse
 from support.world import World
@@ -87,3 +87,12 @@ async def test_the_trigger_and_the_rules_have_the_same_bounds(world: World) -> N
     found = re.search(r"ARRAY\[([^\]]*)\]", row["prosrc"])
     assert found is not None
     assert tuple(float(each) for each in found[1].split(",")) == BOUNDS
+
+
+async def test_what_the_sms_leg_ended_is_counted_besides(world: World) -> None:
+    await end(world, 5, 4)
+    await world.rows(
+        "INSERT INTO sms_end (message_id, sender, parts, line_status, line_error)"
+        " SELECT message_id, 'SHOP', 1, 9, 0 FROM final ORDER BY message_id LIMIT 3"
+    )
+    assert await total(world, "hour") == {(5, 3): 4, (5, BY_SMS): 3}

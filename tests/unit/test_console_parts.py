@@ -11,7 +11,7 @@ from linegate.console.charts import bars, course, share_bar
 from linegate.console.overview import Rates, figures_of
 from linegate.console.pages import duration
 from linegate.console.places import line_of, lines_of
-from linegate.domain.pulse import BOUNDS, SPANS, Beat, percentile
+from linegate.domain.pulse import BOUNDS, BY_SMS, SPANS, Beat, percentile
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 TEXT = """{
@@ -78,7 +78,9 @@ def test_figures_are_sums_of_the_beats_and_nothing_is_divided_by_nothing() -> No
     empty = figures_of([], SPANS["hour"], NOW)
     assert (empty.ended, empty.delivered_share, empty.p50) == (0, None, None)
     at = (NOW - timedelta(minutes=3)).timestamp()
-    found = figures_of([Beat(at, 5, 3, 6), Beat(at, 9, 0, 2)], SPANS["hour"], NOW)
+    beats = [Beat(at, 5, 3, 6), Beat(at, 9, 0, 2), Beat(at, 5, BY_SMS, 2)]
+    found = figures_of(beats, SPANS["hour"], NOW)
+    assert found.failover_share == 0.25
     assert found.ended == 8
     assert found.delivered_share == 0.75
     assert found.by_group == {"DELIVERED": 6, "UNDELIVERABLE": 2}

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from linegate.console.charts import bars
 from linegate.console.pages import page
 from linegate.console.visit import Visit
-from linegate.domain.pulse import SPANS, Beat, Span, percentile
+from linegate.domain.pulse import BY_SMS, SPANS, Beat, Span, percentile
 from linegate.domain.status import STATUSES
 from linegate.postgres.console import (
     EndpointState,
@@ -21,6 +21,7 @@ from linegate.postgres.console import (
     sender_states,
 )
 from linegate.postgres.pool import Pool
+from linegate.postgres.sms_routes import ShownRoute, list_routes
 
 __all__ = ["MOST", "Overview", "Rates", "figures_of"]
 
@@ -38,6 +39,7 @@ class Figures:
     ended: int
     by_group: dict[str, int]
     delivered_share: float | None
+    failover_share: float | None
     p50: float | None
     p95: float | None
     chart: Markup
@@ -84,6 +86,9 @@ class Overview:
             beats = await read_pulse(conn, ids, grain=span.grain, since=now - span.lasts)
             senders = await sender_states(conn, ids, most=MOST, now=now)
             endpoints = await endpoint_states(conn, ids, most=1001, limit=20)
+            routes = await list_routes(conn, visit.viewer.account_id)
+        names = set(visit.viewer.accounts.values())
+        routes = [each for each in routes if each.account in names and each.enabled]
         rates = {each.id: self._rates.rate(each.id, each.granted, now) for each in senders}
         return page(
             visit,
@@ -94,12 +99,13 @@ class Overview:
             senders=senders,
             rates=rates,
             endpoints=endpoints,
+            routes=routes,
             waiting=sum(each.waiting for each in senders),
             most=MOST - 1,
             oldest=min(
                 (each.waiting_since for each in senders if each.waiting_since), default=None
             ),
-            troubles=_troubles(senders, endpoints),
+            troubles=_troubles(senders, endpoints, routes),
         )
 
 
@@ -109,10 +115,12 @@ def figures_of(beats: Sequence[Beat], span: Span, now: datetime) -> Figures:
     by_group: Counter[str] = Counter()
     by_bucket: Counter[int] = Counter()
     for beat in beats:
+        by_bucket[beat.bucket] += beat.messages
+        if beat.bucket == BY_SMS:
+            continue
         group = STATUSES[beat.status].group_name if beat.status in STATUSES else "PENDING"
         by_point[beat.at][group] += beat.messages
         by_group[group] += beat.messages
-        by_bucket[beat.bucket] += beat.messages
     ended = by_group.total()
     points = [(_label(at, span), by_point[at]) for at in _points(span, now)]
     per = "minute" if span.grain == 1 else f"{span.grain} minutes"
@@ -120,6 +128,7 @@ def figures_of(beats: Sequence[Beat], span: Span, now: datetime) -> Figures:
         ended,
         dict(by_group),
         by_group["DELIVERED"] / ended if ended else None,
+        by_bucket[BY_SMS] / ended if ended else None,
         percentile(by_bucket, 0.5),
         percentile(by_bucket, 0.95),
         bars(points, title=f"Messages per {per} by outcome, {span.words}"),
@@ -140,7 +149,9 @@ def _label(at: float, span: Span) -> str:
 
 
 def _troubles(
-    senders: Sequence[SenderState], endpoints: Sequence[EndpointState]
+    senders: Sequence[SenderState],
+    endpoints: Sequence[EndpointState],
+    routes: Sequence[ShownRoute],
 ) -> list[tuple[str, str]]:
     """What wants somebody's hand: words and where to act."""
     found = [
@@ -160,5 +171,10 @@ def _troubles(
         (f"Endpoint {each.url} fails: {each.last_error}", f"/console/webhooks/{each.id}")
         for each in endpoints
         if each.failures > 0
+    ]
+    found += [
+        (f"SMS route {each.name} is down: {each.trouble}", "/console/senders")
+        for each in routes
+        if each.is_up is False
     ]
     return found

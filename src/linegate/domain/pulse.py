@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-__all__ = ["BOUNDS", "DELIVERED_STATUSES", "SPANS", "Beat", "Span", "percentile"]
+__all__ = ["BOUNDS", "BY_SMS", "SPANS", "Beat", "Span", "percentile"]
 
 BOUNDS = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600)
 """Seconds at which buckets 1, 2, ... begin; the last one has no end."""
 
-DELIVERED_STATUSES = frozenset({2, 5})
+BY_SMS = -1
+"""The bucket of messages that their SMS leg ended; each is counted in another bucket besides."""
 
 
 @dataclass(frozen=True, slots=True)

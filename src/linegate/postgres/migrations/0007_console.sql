@@ -17,7 +17,7 @@ CREATE TABLE pulse_fresh (
     account_id bigint NOT NULL,
     minute     timestamptz NOT NULL,
     status     smallint NOT NULL,
-    bucket     smallint NOT NULL,           -- which span of domain/pulse.py; 0: was not delivered
+    bucket     smallint NOT NULL,           -- which span of domain/pulse.py; 0: not delivered; -1: the SMS leg
     messages   integer NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
@@ -35,6 +35,18 @@ BEGIN
 END $$;
 CREATE TRIGGER pulsed AFTER INSERT ON final REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION note_pulse();
+
+-- Which of them their SMS leg ended; they are counted above too.
+CREATE FUNCTION note_failover() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO pulse_fresh (account_id, minute, status, bucket, messages)
+    SELECT final.account_id, date_trunc('minute', final.done_at), final.status, -1, count(*)
+    FROM new_rows JOIN final ON final.message_id = new_rows.message_id
+    GROUP BY 1, 2, 3;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER pulsed AFTER INSERT ON sms_end REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION note_failover();
 
 -- grain: minutes that one row stands for. Each grain is kept as long as a chart shows it.
 CREATE TABLE pulse (

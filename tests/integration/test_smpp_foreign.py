@@ -27,7 +27,7 @@ def node_modules() -> Path:
     """A folder with `smpp` installed as its lock file says; kept between sessions."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("node is missing: our SMPP client meets no foreign SMSC")
+        pytest.skip("this machine lacks node: our SMPP client meets no foreign SMSC")
     folder = Path(tempfile.gettempdir()) / "linegate-tests-node"
     folder.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json", "smsc.js"):
@@ -41,7 +41,7 @@ def node_modules() -> Path:
             check=False,
         )
         if made.returncode:
-            pytest.skip("npm cannot install smpp: our SMPP client meets no foreign SMSC")
+            pytest.skip("this machine lacks npm's smpp: our SMPP client meets no foreign SMSC")
     return folder
 
 

@@ -200,7 +200,7 @@ def test_our_own_address_is_refused_however_public_it_is() -> None:
         not all(map(shutil.which, ("unshare", "ip")))
         or subprocess.run([*alone, "true"], check=False).returncode
     ):
-        pytest.skip("this machine gives no network of its own")
+        pytest.skip("this machine lacks namespaces: no network of our own")
     shown = subprocess.run([*alone, script], check=True, capture_output=True, text=True)
     assert shown.stdout.split("\n")[:2] == ["8.8.8.8 refused", "8.8.4.4 opened"]
 

@@ -133,6 +133,8 @@ def banner(url: str, sandbox: Sandbox | None) -> str:
             "                   (logs in once; another: linegate user link --account sandbox"
             " --user sandbox)",
             f"  simulated LINE   {sandbox.line_url}",
+            f"                   (LINEGATE_LINE_API_URL={sandbox.line_url}",
+            "                   makes `linegate sender check` ask it)",
             f"  simulated SMSC   {sandbox.line_url}/simulator/sms (what phones showed)",
             f"  sender           {SENDER}",
             f"  key              {sandbox.key}",

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-webhooks: setup ## Reports a second to working endpoints while a hundred d
 
 bench-logs: setup ## Every way to ask the log, on a million messages: its index and its time
 	$(BIN)/python bench/log_plans.py
+
+bench-sms: setup ## SMS a second on one SMPP session, with the memory and sequence numbers it keeps
+	$(BIN)/python bench/sms_session.py
 
 docs: setup ## Write the tables of docs/reference anew, from the code
 	$(BIN)/python docs/generate.py

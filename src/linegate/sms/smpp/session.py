@@ -137,6 +137,11 @@ class Session:
         self._end("unbound")
         self._writer.close()
 
+    @property
+    def unanswered(self) -> int:
+        """How many sequence numbers wait for an answer."""
+        return len(self._pending)
+
     async def submit(self, body: bytes) -> SubmitResult:
         """Write a submit_sm when the window has a place, and wait for its answer."""
         try:

@@ -80,6 +80,11 @@ class SmppTransport:
         """Why it is not bound."""
         return "" if self._session else self._trouble
 
+    @property
+    def unanswered(self) -> int:
+        """How many requests were written and wait for an answer."""
+        return 0 if self._session is None else self._session.unanswered
+
     def places(self) -> int:
         """Free places in the window, as far as the pace allows."""
         if self._session is None:

@@ -39,7 +39,11 @@ __all__ = [
 
 
 class RunState(NamedTuple):
-    """A bulk that wants looking at; locked. status: a word of `run_status`."""
+    """A bulk that wants looking at; locked.
+
+    status:    a word of `run_status`.
+    has_begun: whether any of its messages was ever released, so that some may be in the queue.
+    """
 
     bulk_id: int
     account_id: int
@@ -50,6 +54,7 @@ class RunState(NamedTuple):
     free_at: datetime
     paused_at: datetime | None
     repace: bool
+    has_begun: bool
 
 
 class WaitingTrack(NamedTuple):
@@ -75,6 +80,7 @@ async def take_runs(conn: Connection, *, limit: int, now: datetime) -> list[RunS
             free_at=row["free_at"],
             paused_at=row["paused_at"],
             repace=row["repace"],
+            has_begun=row["has_begun"],
         )
         for row in rows
     ]

@@ -48,6 +48,7 @@ STALE_AFTER = LATEST
 
 _RUNS_AT_ONCE = 16
 _ROOM = 2000  # due messages of a sender: a second of LINE's rate
+_SMALL = 50  # messages of a bulk that always have room
 _CHUNK = 1000  # messages ended in one transaction
 _TURNS = 1000
 _SOON = timedelta(milliseconds=150)
@@ -85,16 +86,18 @@ class Shaper:
         return self._next_at
 
     async def _look_at(self, conn: Connection, run: RunState, now: datetime) -> int:
-        objects = await bulk_objects(conn, run.bulk_id)
+        has_more = run.has_begun or run.paused_at is not None or run.repace
+        # Most bulks are looked at once, at their time: what can be spared them is.
+        objects = list(await bulk_objects(conn, run.bulk_id)) if has_more else []
         if run.status == "paused":
-            await hold_due(conn, run.bulk_id, run.last_id, list(objects))
+            await hold_due(conn, run.bulk_id, run.last_id, objects)
             await self._write(conn, run, run.free_at, None)
             return 0
         if run.status == "cancelled":
-            await self._cancel(conn, run, list(objects), now)
+            await self._cancel(conn, run, objects, now)
             return 0
-        if run.send_at - now <= LEAD:
-            run = await self._go_on(conn, run, list(objects), now)
+        if has_more and run.send_at - now <= LEAD:
+            run = await self._go_on(conn, run, objects, now)
         return await self._release(conn, run, objects, now)
 
     async def _go_on(
@@ -113,7 +116,7 @@ class Shaper:
         return run._replace(paused_at=None, repace=False)
 
     async def _release(
-        self, conn: Connection, run: RunState, objects: dict[int, int], now: datetime
+        self, conn: Connection, run: RunState, objects: Sequence[int], now: datetime
     ) -> int:
         tracks = await load_tracks(conn, run.bulk_id)
         waiting = [each for each in tracks if each.end is None]
@@ -123,11 +126,9 @@ class Shaper:
         turns: list[int] = []
         room = 0
         if run.pace is not None:
-            turns = await take_turns(
-                conn, list(objects), limit=_TURNS, stale=now - STALE_AFTER, now=now
-            )
+            turns = await take_turns(conn, objects, limit=_TURNS, stale=now - STALE_AFTER, now=now)
         elif waiting:
-            room = await self._room(conn, set(objects.values()), now)
+            room = await self._room(conn, waiting, now)
         plan = plan_release(
             Run(run.send_at, run.free_at, run.pace),
             [each.track for each in waiting],
@@ -137,7 +138,8 @@ class Shaper:
         )
         for track, at in plan.eligible:
             await mark_eligible(conn, track.id, eligible_at=at)
-        await give_slots(conn, turns[: len(plan.turns)], plan.turns)
+        if plan.turns:
+            await give_slots(conn, turns[: len(plan.turns)], plan.turns)
         released = len(plan.turns)
         for take in plan.takes:
             eligible_at = None
@@ -155,7 +157,8 @@ class Shaper:
                 await self._end(conn, track.id, EXPIRED_WAITING, now)
         next_at = plan.next_at
         if run.pace is not None:
-            turn_at = await self._next_turn(conn, list(objects), now)
+            known = sorted({*objects, *(each.object_id for each in waiting)})
+            turn_at = await self._next_turn(conn, known, now)
             next_at = min(filter(None, (next_at, turn_at)), default=None)
         if rejected:
             next_at = now  # there may be more of them
@@ -181,8 +184,12 @@ class Shaper:
         )
         return True
 
-    async def _room(self, conn: Connection, sender_ids: set[int], now: datetime) -> int:
+    async def _room(self, conn: Connection, waiting: Sequence[WaitingTrack], now: datetime) -> int:
         """How many more due messages the busiest of the bulk's senders can do with."""
+        total = sum(each.track.remaining for each in waiting)
+        if total <= _SMALL:
+            return total  # not worth counting
+        sender_ids = {each.sender_id for each in waiting}
         counts = [
             await count_due(conn, sender_id, limit=_ROOM, until=now + LEAD)
             for sender_id in sender_ids

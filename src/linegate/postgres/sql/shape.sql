@@ -3,7 +3,8 @@
 -- name: take_runs :many
 -- Bulks that want looking at. Locked while they are: nobody else releases of them. What a suspension has
 -- parked goes on first, with its validity.
-SELECT bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, paused_at, repace
+SELECT bulk_id, account_id, last_id, status, send_at, pace_amount, pace_unit, free_at, paused_at, repace,
+       EXISTS (SELECT 1 FROM track WHERE track.bulk_id = bulk_run.bulk_id AND track.position > track.bulk_id) AS has_begun
 FROM bulk_run
 WHERE next_at <= :now
   AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = bulk_run.account_id

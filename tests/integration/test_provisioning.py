@@ -283,3 +283,20 @@ async def test_audit_says_who_changed_what_and_withholds_secrets(
     assert rows[-1]["changes"] == '{"name": [null, "T"]}'
     assert "withheld" in rows[1]["changes"]
     assert "v1." not in "".join(row["changes"] for row in rows)
+
+
+async def test_template_policy_of_the_entity_wins_over_the_senders(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    for id_, policy in (("strict", "required"), ("open", "free")):
+        await gateway.call("POST", ENTITIES, authorization=key, json={"entityId": id_})
+        await set_up_division(gateway, clock, "entity", id_, templates=policy)
+    strict, free = ({"platform": {"entityId": id_}} for id_ in ("strict", "open"))
+    refused = await send(gateway, key, options=strict)
+    assert refused.status == 400
+    assert refused.json["violations"][0]["property"] == "messages[0].content"
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute("UPDATE sender SET templates = 'required'")
+    await clock.advance(timedelta(seconds=2))
+    assert (await send(gateway, key)).status == 400
+    assert (await send(gateway, key, options=free)).status == 200

@@ -4,6 +4,7 @@ What is wrong with a message as a whole is a violation and refuses the request; 
 one destination rejects that destination alone.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from linegate.api.contents import make_content
@@ -135,7 +136,10 @@ async def _add_failover(
 async def sender_of(
     message: LineMessage, path: str, account_id: int, directory: Directory, now: datetime
 ) -> Sender | Violation:
-    """The sender that a message names, or the default one of what it belongs to."""
+    """The sender that a message names, or the default one of what it belongs to.
+
+    What its entity or application says of templates counts above what the sender says.
+    """
     platform = message.options.platform if message.options else None
     application_id = (platform.application_id or None) if platform else None
     entity_id = (platform.entity_id or None) if platform else None
@@ -146,7 +150,8 @@ async def sender_of(
     sender = await directory.sender(name, now)
     if sender is None or sender.account_id != account_id:
         return Violation(f"{path}.sender", "must be the name of a sender of this account")
-    return sender
+    templates = policy.templates(application_id, entity_id)
+    return sender if templates is None else replace(sender, needs_template=templates == "required")
 
 
 async def _to_object(

@@ -12,7 +12,9 @@ from linegate.cli.keys import create_key
 from linegate.console.app import ADMINISTRATORS, ANYBODY, OPERATORS, Console, Line
 from linegate.console.hands import Hands
 from linegate.domain.keys import ALL_SCOPES
+from linegate.postgres.directory import set_default_endpoint
 from linegate.postgres.identities import KeyRules
+from linegate.postgres.templates import Wording, insert_template
 from linegate.webhook.guard import Guard
 from support.clock import FakeClock
 from support.console import PASSWORD, Visitor, a_link, a_user
@@ -244,6 +246,77 @@ async def test_another_account_is_not_seen(gateway: Gateway, clock: FakeClock) -
     assert b"ACME" not in (await mallory.get("/console/")).body
     mallory.cookies["linegate_account"] = "1"
     assert b"ACME" not in (await mallory.get("/console/")).body
+
+
+async def belongings(gateway: Gateway, clock: FakeClock) -> dict[str, str]:
+    """What ACCOUNT has, by how paths name it."""
+    message = await a_message(gateway)
+    async with gateway.store.pool.acquire() as conn:
+        account_id = await conn.fetchval("SELECT id FROM account WHERE name = $1", ACCOUNT)
+        sender_id = await conn.fetchval("SELECT id FROM sender WHERE account_id = $1", account_id)
+        endpoint_id = await set_default_endpoint(
+            conn, account_id=account_id, url="https://acme.example/reports", now=clock.now()
+        )
+        bulk_id = await conn.fetchval("SELECT id FROM bulk WHERE account_id = $1", account_id)
+        template_id = await insert_template(
+            conn,
+            account_id=account_id,
+            sender_id=sender_id,
+            name="ACME-template",
+            language="",
+            says=Wording("a", '{"type":"BUBBLE"}', '{"type":"flex"}'),
+            now=clock.now(),
+        )
+    return {
+        "message_id": message,
+        "account_id": str(account_id),
+        "bulk_id": f"{bulk_id:016x}",
+        "sender_id": str(sender_id),
+        "endpoint_id": str(endpoint_id),
+        "template_id": str(template_id),
+    }
+
+
+async def test_no_route_shows_or_changes_what_is_another_accounts(
+    gateway: Gateway, clock: FakeClock
+) -> None:
+    named = await belongings(gateway, clock)
+    await create_account(gateway.store, "other")
+    await a_user(gateway, clock, "mallory", account="other")
+    await a_user(gateway, clock, "alice", account=ACCOUNT)
+    mallory, alice = Visitor(gateway), Visitor(gateway)
+    await mallory.login("mallory")
+    await alice.login("alice")
+    for line in table(gateway, clock):
+        if line.needs == OPERATORS or line.path == "/logout":
+            continue
+        path = "/console" + re.sub(r"\{(\w+)\}", lambda found: named[found[1]], line.path)
+        if line.method == "GET":
+            mine, theirs = await alice.get(path), await mallory.get(path)
+            assert mine.status == 200, path
+            assert theirs.status == (404 if "{" in line.path else 200), path
+            assert b"ACME" not in theirs.body, path
+            assert b"acme.example" not in theirs.body, path
+        elif "{" in line.path:
+            assert (await mallory.post(path, word="pause", reason="x")).status == 404, path
+    async with gateway.store.pool.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM sender WHERE hold IS NOT NULL") == 0
+        assert await conn.fetchval("SELECT count(*) FROM bulk_run") == 0
+
+
+async def test_words_that_somebody_else_put_into_a_link_are_not_said(visitor: Visitor) -> None:
+    answer = await visitor.get("/console/?said=Call+us&mark=" + "0" * 32)
+    assert b"Call us" not in answer.body
+
+
+async def test_a_page_that_is_left_open_does_not_keep_its_session_alive(
+    visitor: Visitor, clock: FakeClock
+) -> None:
+    for _ in range(2):
+        await clock.advance(timedelta(hours=5))
+        assert (await visitor.get("/console/live")).status == 200
+    await clock.advance(timedelta(hours=2, seconds=1))
+    assert (await visitor.get("/console/live", {"HX-Request": "true"})).status == 401
 
 
 async def test_an_operator_sees_all_accounts_or_one(gateway: Gateway, clock: FakeClock) -> None:

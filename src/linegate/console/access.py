@@ -74,7 +74,7 @@ class AccessPages:
         async with acting(self._pool, visit.actor) as conn:
             if not await enable_key(conn, visit.viewer.acting_id, key_id, enabled=enabled):
                 return missing(visit, "key")
-        return back("/console/keys", f"Key {key_id} is {'on' if enabled else 'off'}.")
+        return back(visit, "/console/keys", f"Key {key_id} is {'on' if enabled else 'off'}.")
 
     async def users(self, visit: Visit) -> Response:
         """An account's users."""
@@ -128,7 +128,7 @@ class AccessPages:
         async with acting(self._pool, visit.actor) as conn:
             if not await enable_user(conn, visit.viewer.acting_id, name, enabled=enabled):
                 return missing(visit, "user")
-        return back("/console/users", f"{name} is {'on' if enabled else 'off'}.")
+        return back(visit, "/console/users", f"{name} is {'on' if enabled else 'off'}.")
 
     async def _may_change(self, visit: Visit, name: str) -> bool:
         if visit.viewer.is_operator:

@@ -10,9 +10,10 @@ from linegate.console.visit import Visit
 __all__ = ["back", "missing", "refused"]
 
 
-def back(path: str, said: str) -> Response:
-    """To a page that says what was done."""
-    return RedirectResponse(f"{path}?said={quote(said[:300])}", 303)
+def back(visit: Visit, path: str, said: str) -> Response:
+    """To a page that says what was done; signed, so that no link of others can put words there."""
+    said = said[:300]
+    return RedirectResponse(f"{path}?said={quote(said)}&mark={visit.mark(said)}", 303)
 
 
 def missing(visit: Visit, what: str) -> Response:

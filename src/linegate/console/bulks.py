@@ -77,10 +77,10 @@ class Bulks:
             return missing(visit, "bulk")
         path = _path(account_id, name)
         if isinstance(after, NotAllowed):
-            return back(path, f"Not done: the {after.property} {after.reason}.")
+            return back(visit, path, f"Not done: the {after.property} {after.reason}.")
         changes: dict[str, list[object]] = {"status": [before.status.value, after.value]}
         await self._note(visit, account_id, name, changes)
-        return back(path, f"The bulk is now {after.value.lower()}.")
+        return back(visit, path, f"The bulk is now {after.value.lower()}.")
 
     async def change(self, visit: Visit) -> Response:
         """Another time or pace."""
@@ -90,20 +90,20 @@ class Bulks:
         path = _path(account_id, name)
         asked = _asked(visit)
         if isinstance(asked, str):
-            return back(path, f"Not done: {asked}.")
+            return back(visit, path, f"Not done: {asked}.")
         before = await self._steering.show(account_id, name, visit.now)
         after = await self._steering.change(account_id, name, asked, visit.now)
         if before is None or after is None:
             return missing(visit, "bulk")
         if isinstance(after, NotAllowed):
-            return back(path, f"Not done: the {after.property} {after.reason}.")
+            return back(visit, path, f"Not done: the {after.property} {after.reason}.")
         changes: dict[str, list[object]] = {
             "sendAt": [before.send_at.isoformat(), after.send_at.isoformat()],
             "pace": [_pace(before), _pace(after)],
         }
         changed = {key: pair for key, pair in changes.items() if pair[0] != pair[1]}
         await self._note(visit, account_id, name, changed)
-        return back(path, "The bulk was changed.")
+        return back(visit, path, "The bulk was changed.")
 
     async def _answer(self, visit: Visit, template: str) -> Response:
         account_id, name = _named(visit)

@@ -182,7 +182,7 @@ class ComposePages:
                 changes={"status": [rows[0].status, status]},
                 now=visit.now,
             )
-        return back("/console/templates", f"{rows[0].name} is {status.lower()}.")
+        return back(visit, "/console/templates", f"{rows[0].name} is {status.lower()}.")
 
     async def _judged(self, visit: Visit, text: str, sender: str) -> dict[str, Any]:
         """The values of the piece of the page that shows a content."""

@@ -57,7 +57,9 @@ class Doors:
                 or not _may_enter(browser, request, now)
             ):
                 return None
-            if browser.expires_at - now < SESSION_LIFE - _TOUCHED_AFTER:
+            is_stale = browser.expires_at - now < SESSION_LIFE - _TOUCHED_AFTER
+            # A page that is left open asks by itself: that is no use of the session.
+            if is_stale and not request.url.path.endswith("/live"):
                 await touch_token(conn, digest, expires_at=now + SESSION_LIFE)
             return Inside(token, await _viewer(conn, browser, request.cookies.get(_CHOICE)))
 

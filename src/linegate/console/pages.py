@@ -62,7 +62,7 @@ def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HT
             csrf=visit.csrf,
             now=visit.now,
             here=visit.request.url.path,
-            said=visit.query.text("said", 300),
+            said=visit.said,
             menu={name: path for name, path in _MENU.items() if path in visit.paths},
             **values,
         )

@@ -64,7 +64,7 @@ class PartPages:
             )
         if not made:
             return refused(visit, f"There is an {kind} {id_} already.")
-        return back(_PATH, f"The {kind} {id_} was created.")
+        return back(visit, _PATH, f"The {kind} {id_} was created.")
 
     async def set_limits(self, visit: Visit) -> Response:
         """Write an account's limits and default sender."""
@@ -92,7 +92,7 @@ class PartPages:
                 limits=limits,
                 retention_days=_number(given["retention_days"]),
             )
-        return back(_PATH, "The limits were changed; they count within 2 seconds.")
+        return back(visit, _PATH, "The limits were changed; they count within 2 seconds.")
 
     async def audit(self, visit: Visit) -> Response:
         """Who changed what, newest first."""

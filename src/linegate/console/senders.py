@@ -84,7 +84,7 @@ class SenderPages:
                 until=None,
                 now=visit.now,
             )
-        return back(f"{_PATH}/{sender.id}", f"{sender.name} is paused.")
+        return back(visit, f"{_PATH}/{sender.id}", f"{sender.name} is paused.")
 
     async def resume(self, visit: Visit) -> Response:
         """Let a sender go on."""
@@ -94,7 +94,7 @@ class SenderPages:
         async with acting(self._pool, visit.actor) as conn:
             await resume_sender(conn, sender.id, holds=[hold.value for hold in Hold])
             await hear(conn, [sender.id])  # failover by silence goes on too
-        return back(f"{_PATH}/{sender.id}", f"{sender.name} goes on; LINE is asked again.")
+        return back(visit, f"{_PATH}/{sender.id}", f"{sender.name} goes on; LINE is asked again.")
 
     async def create(self, visit: Visit) -> Response:
         """A new sender in the account that is looked at."""
@@ -120,7 +120,7 @@ class SenderPages:
             )
         if id_ is None:
             return refused(visit, f"There is a sender named {name} in this installation.")
-        return back(f"{_PATH}/{id_}", f"{name} was created. Check it now.")
+        return back(visit, f"{_PATH}/{id_}", f"{name} was created. Check it now.")
 
     async def create_route(self, visit: Visit) -> Response:
         """A new SMS route in the account that is looked at."""
@@ -146,7 +146,7 @@ class SenderPages:
             id_ = await insert_route(conn, new, now=visit.now)
         if id_ is None:
             return refused(visit, f"There is a route named {name}.")
-        return back(_PATH, f"The route {name} was created.")
+        return back(visit, _PATH, f"The route {name} was created.")
 
     async def switch_route(self, visit: Visit) -> Response:
         """Switch a route on or off."""
@@ -156,7 +156,7 @@ class SenderPages:
         async with acting(self._pool, visit.actor) as conn:
             if not await enable_route(conn, account_id, name, enabled=enabled):
                 return missing(visit, "route")
-        return back(_PATH, f"The route {name} is {'on' if enabled else 'off'}.")
+        return back(visit, _PATH, f"The route {name} is {'on' if enabled else 'off'}.")
 
     async def _find(self, visit: Visit) -> SenderDetail | None:
         text = visit.path["sender_id"]

@@ -98,6 +98,18 @@ class Visit:
         """What forms of this browser must bring."""
         return csrf_of(self.token)
 
+    def mark(self, words: str) -> str:
+        """What shows that words in an address were put there by us, for this browser."""
+        return hmac.digest(self.token.encode(), f"said:{words}".encode(), "sha256").hex()[:32]
+
+    @property
+    def said(self) -> str:
+        """What the page before wants said; '' if it was not us who wrote it."""
+        words = self.query.raw("said")
+        mark = self.query.text("mark", 32)
+        is_ours = hmac.compare_digest(mark.encode(), self.mark(words).encode())
+        return words if is_ours else ""
+
     @property
     def query(self) -> Form:
         """The fields of the address."""

@@ -69,7 +69,7 @@ class Wall:
             is_done = answer.status == 200
         what = "SMS" if kind == "sms" else "LINE"
         words = f"{what} is switched to: {name}." if is_done else f"{what} knows no fate {name}."
-        return back("/console/sandbox", words)
+        return back(visit, "/console/sandbox", words)
 
     async def _answer(self, visit: Visit, template: str) -> Response:
         found = await self._ask()

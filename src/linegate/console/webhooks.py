@@ -84,7 +84,9 @@ class WebhookPages:
         account_id = visit.viewer.acting_id
         async with acting(self._pool, visit.actor) as conn:
             id_ = await set_default_endpoint(conn, account_id=account_id, url=url, now=visit.now)
-        return back(f"{_PATH}/{id_}", "Reports that name no URL of their own go here from now on.")
+        return back(
+            visit, f"{_PATH}/{id_}", "Reports that name no URL of their own go here from now on."
+        )
 
     async def retry(self, visit: Visit) -> Response:
         """Try what waits now."""
@@ -94,7 +96,7 @@ class WebhookPages:
         async with self._pool.acquire() as conn:
             count = await retry_endpoint(conn, found.id, now=visit.now)
         await self._note(visit, found, "retry", count)
-        return back(f"{_PATH}/{found.id}", f"It is tried now; {count} reports came forward.")
+        return back(visit, f"{_PATH}/{found.id}", f"It is tried now; {count} reports came forward.")
 
     async def replay_chosen(self, visit: Visit) -> Response:
         """Push the reports again that were ticked."""
@@ -106,7 +108,7 @@ class WebhookPages:
         async with self._pool.acquire() as conn:
             count = await replay_some(conn, found.id, chosen, now=visit.now)
         await self._note(visit, found, "replay", count)
-        return back(f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
+        return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 
     async def replay_range(self, visit: Visit) -> Response:
         """Push again what fell due in a range of time."""
@@ -123,7 +125,7 @@ class WebhookPages:
                 conn, found.id, since=since, until=until, with_taken=with_taken, now=visit.now
             )
         await self._note(visit, found, "replay", count)
-        return back(f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
+        return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 
     async def _find(self, visit: Visit) -> EndpointState | None:
         text = visit.path["endpoint_id"]

@@ -31,6 +31,14 @@ _STEP = 16
 
 # Ten campaigns of a hundredth each and one of the rest, five entities, statuses as in life.
 _ANY = "x"  # nothing is sent to LINE
+_NOT_ENDED = """
+WITH back AS (
+    DELETE FROM final WHERE message_id > $1 AND message_id < $2 RETURNING message_id, object_id
+)
+INSERT INTO queue (id, sender_id, object_id, account_id, step, due_at, deadline_at, sent_at, home,
+                   destination)
+SELECT message_id, $4::bigint, object_id, $3::bigint, 'sent', $5, $5, $5, 'due_bulk', ''
+FROM back"""
 _FILL = Path(__file__).with_name("fill_log.sql").read_text(encoding="utf-8")
 
 
@@ -65,7 +73,7 @@ async def _fill(store: Store, messages: int, now: datetime) -> tuple[int, int, i
     sender = await create_sender(
         store, "bench", "BENCH", channel_id="1", channel_secret=_ANY, token=_ANY
     )
-    began, ids, first = time.monotonic(), IdMaker(200), 0
+    began, ids, first, unfinished = time.monotonic(), IdMaker(200), 0, 0
     bulks = messages // _PER_BULK
     async with store.pool.acquire() as conn:
         await conn.execute("SET statement_timeout = 0")
@@ -75,6 +83,9 @@ async def _fill(store: Store, messages: int, now: datetime) -> tuple[int, int, i
             at = max(start + timedelta(hours=39.9) * number / bulks, now.replace(hour=0, minute=0))
             first = ids.block(_PER_BULK + 1100, at)[0]
             await conn.execute(_FILL, first, _PER_BULK, account, sender, at, number)
+            if number == bulks * 19 // 20:
+                unfinished = first
+        await conn.execute(_NOT_ENDED, unfinished, first, account, sender, now)
         await conn.execute("ANALYZE")
     _say(f"{messages} messages in {time.monotonic() - began:.0f} s")
     return account, first, first + 2 * _STEP
@@ -91,6 +102,10 @@ async def _ask(store: Store, account: int, bulk: int, message: int, *, with_plan
         "generalStatus common": {"status_group": "DELIVERED"},
         "generalStatus rare": {"status_group": "REJECTED"},
         "generalStatus none": {"status_group": "EXPIRED"},
+        "generalStatus PENDING": {"status_group": "PENDING"},
+        "PENDING + campaign small": {"status_group": "PENDING", "campaigns": ["campaign-3"]},
+        "PENDING + campaign unknown": {"status_group": "PENDING", "campaigns": ["none"]},
+        "mcc": {"network": "440%"},
         "messageId": {"message_ids": [public_id(message)]},
         "bulkId": {"bulk_ids": [public_id(bulk)]},
         "bulkId + status": {"bulk_ids": [public_id(bulk)], "status_group": "UNDELIVERABLE"},

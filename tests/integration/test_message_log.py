@@ -173,19 +173,109 @@ async def test_only_the_last_48_hours_are_shown(
     assert await ids_of(gateway, key, sentSince="2020-01-01T00:00:00.0+01:00") == []
 
 
-async def test_a_message_on_its_way_is_found_by_its_id_and_number(
-    gateway: Gateway, key: str
+PENDING: list[dict[str, str]] = [
+    {},
+    {"generalStatus": "PENDING"},
+    {"bulkId": "B"},
+    {"sender": SENDER, "generalStatus": "PENDING"},
+    {"entityId": "e"},
+    {"applicationId": "a"},
+    {"campaignReferenceId": "c", "bulkId": "B"},
+    {"destination": "66855538125"},
+    {"messageId": "M"},
+]
+
+
+@pytest.mark.parametrize("delay", [timedelta(0), timedelta(days=4)], ids=["due", "scheduled"])
+async def test_a_message_that_has_not_ended_is_found_in_every_way(
+    gateway: Gateway, key: str, clock: FakeClock, delay: timedelta
 ) -> None:
+    schedule = {"bulkId": "B", "sendAt": format_instant(clock.now() + delay)}
     sent = await gateway.call(
-        "POST", "/line/1/messages", authorization=key, json=a_request("66855538125")
+        "POST", "/line/1/messages", authorization=key, json=pending_request(schedule)
     )
-    (message,) = sent.json["messages"]
-    for asked in ({"messageId": message["messageId"]}, {"destination": "66855538125"}):
+    assert sent.status == 200, sent.body
+    await clock.advance(delay / 2)
+    for asked in PENDING:
         (entry,) = (await logs(gateway, key, **asked))["results"]
+        assert entry["messageId"] == "M"
         assert entry["status"]["groupName"] == "PENDING"
         assert "doneAt" not in entry
         assert entry["content"]["altText"] == "Shipped"
-    assert await ids_of(gateway, key, messageId=message["messageId"], generalStatus="EXPIRED") == []
+    soon = format_instant(clock.now() + MINUTE)
+    for none in (
+        {"generalStatus": "EXPIRED"},
+        {"campaignReferenceId": "other"},
+        {"bulkId": "other"},
+        {"sentSince": soon},
+        {"entityId": "e", "applicationId": "other"},
+        {"mcc": "440"},
+        {"messageId": "M", "generalStatus": "EXPIRED"},
+    ):
+        assert await ids_of(gateway, key, **none) == [], none
+
+
+async def test_unfinished_and_ended_messages_share_one_order_and_one_cursor(
+    gateway: Gateway, key: str, scene: Scene, clock: FakeClock
+) -> None:
+    wanted = []
+    for _ in range(3):
+        await clock.advance(MINUTE)
+        wanted.append(await accepted(gateway, key, a_request("66855538125")))
+        await clock.advance(MINUTE)
+        wanted += [public_id(id_) for id_ in await scene.finished(1, now=clock.now())]
+    wanted.reverse()
+    assert await ids_of(gateway, key) == wanted
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in wanted:
+        page = await logs(gateway, key, limit=1, useCursor="true", **cursor)
+        seen += [each["messageId"] for each in page["results"]]
+        cursor = {"cursor": page["cursor"]["nextCursor"]}
+    assert seen == wanted
+    assert (await logs(gateway, key, limit=1, **cursor))["results"] == []
+
+
+def pending_request(schedule: dict[str, str]) -> Json:
+    """To one destination, with everything that the log can be filtered by."""
+    options = {
+        "platform": {"entityId": "e", "applicationId": "a"},
+        "campaignReferenceId": "c",
+    }
+    destinations = [{"to": "66855538125", "messageId": "M"}]
+    request = a_request(destinations=destinations, options=options)
+    request["options"] = {"schedule": schedule}
+    return request
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_found"),
+    [
+        ({"mcc": "520"}, True),
+        ({"mcc": "520", "mnc": "01"}, True),
+        ({"mnc": "01"}, True),
+        ({"mcc": "520", "mnc": "01", "destination": "66855538125"}, True),
+        ({"mcc": "520", "campaignReferenceId": "c"}, True),
+        ({"mcc": "440"}, False),
+        ({"mcc": "520", "mnc": "10"}, False),
+        ({"mcc": "520", "generalStatus": "EXPIRED"}, False),
+        ({"mcc": "440", "destination": "66855538125"}, False),
+        ({"mcc": "440", "campaignReferenceId": "c"}, False),
+    ],
+)
+async def test_networks_are_those_of_the_sms(
+    gateway: Gateway, key: str, scene: Scene, clock: FakeClock, asked: Json, is_found: bool
+) -> None:
+    _by_line, by_sms = await scene.finished(2, now=clock.now(), campaign="c")
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute(
+            "INSERT INTO sms_end (message_id, sender, parts, mcc_mnc, line_status, line_error,"
+            " account_id, sent_at) VALUES ($1, 'Shop', 1, '52001', 9, 7002, $2, $3)",
+            by_sms,
+            scene.account_id,
+            clock.now(),
+        )
+    assert await ids_of(gateway, key, **asked) == ([public_id(by_sms)] if is_found else [])
 
 
 async def test_xml_where_the_client_wants_it(
@@ -199,11 +289,11 @@ async def test_xml_where_the_client_wants_it(
 
 
 async def test_every_wrong_parameter_is_named(gateway: Gateway, key: str) -> None:
-    query = "limit=1001&generalStatus=SENT&sentSince=today&useCursor=yes&cursor=!&mcc=1"
+    query = "limit=1001&generalStatus=SENT&sentSince=today&useCursor=yes&cursor=!&mcc=1&mnc=abc"
     answer = await gateway.call("GET", "/line/1/logs?" + query, authorization=key)
     assert answer.status == 400
     blamed = {each["property"] for each in answer.json["violations"]}
-    assert blamed == {"limit", "generalStatus", "sentSince", "useCursor", "cursor", "mcc"}
+    assert blamed == {"limit", "generalStatus", "sentSince", "useCursor", "cursor", "mcc", "mnc"}
 
 
 async def test_nobody_sees_another_accounts_messages(

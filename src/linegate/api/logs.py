@@ -91,8 +91,6 @@ class _Query:
         group = self._text("generalStatus")
         if group is not None and group not in _GROUPS:
             self._blame("generalStatus", f"must be one of {', '.join(_GROUPS)}")
-        if self._text("mcc") is not None or self._text("mnc") is not None:
-            self._blame("mcc", "is not known of LINE messages: leave mcc and mnc out")
         before = self._cursor()
         asked = Asked(
             limit=self._limit(),
@@ -107,6 +105,7 @@ class _Query:
             application_id=self._text("applicationId"),
             campaigns=self._list("campaignReferenceId"),
             before=before,
+            network=self._network(),
         )
         wants_cursor = self._flag("useCursor") or before is not None
         if self._violations:
@@ -121,6 +120,19 @@ class _Query:
         if text is not None and (len(text) > longest or "\x00" in text):
             self._blame(name, f"must be at most {longest} characters, none of them NUL")
         return text or None
+
+    def _network(self) -> str | None:
+        """What `mccMnc` must be like; None where neither is given."""
+        codes = {}
+        for name, least in (("mcc", 3), ("mnc", 2)):
+            code = codes[name] = self._text(name)
+            if code is not None and not (
+                code.isascii() and code.isdigit() and least <= len(code) <= 3
+            ):
+                self._blame(name, "must be 3 digits" if least == 3 else "must be 2 or 3 digits")
+        if codes["mcc"] is None and codes["mnc"] is None:
+            return None
+        return (codes["mcc"] or "___") + (codes["mnc"] or "%")
 
     def _list(self, name: str) -> Sequence[str] | None:
         """Values given comma-separated, repeated, or both."""

@@ -15,7 +15,15 @@ an account.
 
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["IdMaker", "day_start", "id_time", "lane_of", "public_id", "read_public_id"]
+__all__ = [
+    "IdMaker",
+    "day_start",
+    "first_id_at",
+    "id_time",
+    "lane_of",
+    "public_id",
+    "read_public_id",
+]
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _LANES = 16
@@ -61,8 +69,12 @@ def id_time(id_: int) -> datetime:
 
 def day_start(day: date) -> int:
     """The smallest id of a UTC day: the lower bound of its partition."""
-    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return ((at - _EPOCH) // _MILLISECOND) << _MS_SHIFT
+    return first_id_at(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def first_id_at(at: datetime) -> int:
+    """The smallest id whose `id_time` is this instant or later."""
+    return max(0, -((_EPOCH - at) // _MILLISECOND)) << _MS_SHIFT
 
 
 def lane_of(id_: int) -> int:

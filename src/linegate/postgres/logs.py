@@ -1,9 +1,10 @@
 """Queries of the log and of a message's time line."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from linegate.domain.ids import first_id_at, id_time
 from linegate.domain.report import FinishedMessage
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
@@ -28,8 +29,14 @@ __all__ = [
     "log_account",
     "log_bulks",
     "log_messages",
+    "log_network",
+    "log_unfinished",
     "owns_message",
 ]
+
+_MICROSECOND = timedelta(microseconds=1)
+_OPEN_BULKS = 1000
+_LOOKED_AT = 50_000  # of all accounts' unfinished messages
 
 Place = tuple[datetime, int]
 """Where a message stands in the log: when it was sent, and its id."""
@@ -144,9 +151,63 @@ async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
     return _places(await bundled().log_account.many(conn, **_values(asked)))
 
 
-async def log_bulks(conn: Connection, asked: LogFilter, bulk_ids: Sequence[int]) -> list[Place]:
+async def log_bulks(
+    conn: Connection, asked: LogFilter, bulk_ids: Sequence[int], *, network: str | None = None
+) -> list[Place]:
     """The newest places of some bulks."""
-    return _places(await bundled().log_bulks.many(conn, bulk_ids=bulk_ids, **_values(asked)))
+    rows = await bundled().log_bulks.many(
+        conn, bulk_ids=bulk_ids, network=network, **_values(asked)
+    )
+    return _places(rows)
+
+
+async def log_network(conn: Connection, asked: LogFilter, network: str) -> list[Place]:
+    """The newest places that ended by SMS in a network."""
+    known = network.rstrip("_%") if network[0] != "_" else ""
+    rows = await bundled().log_network.many(
+        conn,
+        network=network,
+        from_network=known,
+        to_network=known + ":",  # what comes after the digits
+        **_values(asked),
+    )
+    return _places(rows)
+
+
+async def log_unfinished(
+    conn: Connection,
+    asked: LogFilter,
+    bulk_ids: Sequence[int] | None,
+    *,
+    since: datetime | None,
+) -> list[Place]:
+    """The newest that have not ended, of some bulks or of the account; since: None: however old.
+
+    They stand where their ids do: at the instant the id was made.
+    """
+    after_id = 0 if since is None else first_id_at(since) - 1
+    before_id = min(_before(asked.before), first_id_at(asked.until + _MICROSECOND))
+    if bulk_ids is None:
+        ranges = [(after_id, before_id)]
+        rows = await bundled().open_bulks.many(conn, account_id=asked.account_id, limit=_OPEN_BULKS)
+        bulk_ids = [row["id"] for row in rows]
+    else:
+        rows = await bundled().bulk_ranges.many(
+            conn, bulk_ids=bulk_ids, account_id=asked.account_id
+        )
+        ranges = [(max(first, after_id), min(last + 1, before_id)) for first, last in rows]
+    values = _values(asked)
+    for name in ("since", "until", "before_at", "before_id"):
+        del values[name]
+    found = await bundled().log_unfinished.many(
+        conn,
+        after_ids=[after for after, _ in ranges],
+        before_ids=[before for _, before in ranges],
+        bulk_ids=bulk_ids,
+        most=_LOOKED_AT,
+        **values,
+    )
+    return [(id_time(row["id"]), row["id"]) for row in found]
 
 
 async def log_messages(
@@ -156,8 +217,13 @@ async def log_messages(
     message_ids: Sequence[int] = (),
     destination: str | None = None,
     bulk_ids: Sequence[int] | None = None,
+    network: str | None = None,
+    with_old_unfinished: bool = False,
 ) -> list[Place]:
-    """The places of messages by their ids, or by the number they went to; ended or not."""
+    """The places of messages by their ids, or by the number they went to; ended or not.
+
+    with_old_unfinished: what has not ended is meant whenever it was accepted.
+    """
     by_number = destination is not None and not message_ids
     rows = await bundled().log_messages.many(
         conn,
@@ -165,6 +231,8 @@ async def log_messages(
         destinations=[destination] if by_number else [],
         destination=destination,
         bulk_ids=bulk_ids,
+        network=network,
+        with_old_unfinished=with_old_unfinished,
         **_values(asked),
     )
     return _places(rows)
@@ -215,6 +283,12 @@ async def find_own_sender(conn: Connection, account_id: int, name: str) -> int |
 async def owns_message(conn: Connection, account_id: int, message_id: int) -> bool:
     """Whether a message is this account's."""
     return bool(await bundled().owns_message.value(conn, account_id=account_id, id=message_id))
+
+
+def _before(place: Place) -> int:
+    """The id before which all ids stand before a place."""
+    at, id_ = place
+    return max(first_id_at(at), min(id_, first_id_at(at + _MICROSECOND)))
 
 
 def _values(asked: LogFilter) -> dict[str, object]:

@@ -25,6 +25,8 @@ from linegate.postgres.logs import (
     log_account,
     log_bulks,
     log_messages,
+    log_network,
+    log_unfinished,
     owns_message,
 )
 from linegate.postgres.pool import Connection, Pool
@@ -34,6 +36,7 @@ __all__ = ["REACH", "Asked", "Logbook", "Page"]
 
 REACH = timedelta(hours=48)
 _LAST_ID = (1 << 63) - 1
+_UNFINISHED = {7, 26}  # the public statuses of what has not ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Asked:
     """What a client asks for; None means any.
 
     before: the place after which the page begins; status_group: a public group's name.
+    network: a pattern of mobile country and network codes, with `_` and `%` as in LIKE.
     """
 
     limit: int
@@ -55,6 +59,7 @@ class Asked:
     application_id: str | None = None
     campaigns: Sequence[str] | None = None
     before: Place | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +109,8 @@ class Logbook:
         bulks = None
         if asked.bulk_ids is not None:
             bulks = await _ids(conn, account_id, "bulk", asked.bulk_ids)
-        if asked.message_ids is not None:
-            ids = await _ids(conn, account_id, "message", asked.message_ids)
-            if not ids:
-                return []
-            return await log_messages(
-                conn, wanted, message_ids=ids, destination=asked.destination, bulk_ids=bulks
-            )
-        if asked.destination is not None:
-            return await log_messages(conn, wanted, destination=asked.destination, bulk_ids=bulks)
+        if asked.message_ids is not None or asked.destination is not None:
+            return await _by_message(conn, asked, wanted, bulks)
         if bulks is None:
             bulks = await find_bulks(
                 conn,
@@ -121,9 +119,11 @@ class Logbook:
                 entity_id=asked.entity_id,
                 application_id=asked.application_id,
             )
+        if asked.network is None:
+            return await _newest(conn, wanted, bulks, asked.since)
         if bulks is None:
-            return await log_account(conn, wanted)
-        return await log_bulks(conn, wanted, bulks)
+            return await log_network(conn, wanted, asked.network)
+        return await log_bulks(conn, wanted, bulks, network=asked.network)
 
     async def _filter(self, conn: Connection, account_id: int, asked: Asked) -> LogFilter | None:
         """What all ways in filter by; None where nothing can match."""
@@ -146,6 +146,41 @@ class Logbook:
             asked.application_id,
             asked.campaigns,
         )
+
+
+async def _by_message(
+    conn: Connection, asked: Asked, wanted: LogFilter, bulks: Sequence[int] | None
+) -> list[Place]:
+    ids: list[int] = []
+    if asked.message_ids is not None:
+        ids = await _ids(conn, wanted.account_id, "message", asked.message_ids)
+        if not ids:
+            return []
+    return await log_messages(
+        conn,
+        wanted,
+        message_ids=ids,
+        destination=asked.destination,
+        bulk_ids=bulks,
+        network=asked.network,
+        with_old_unfinished=asked.since is None,
+    )
+
+
+async def _newest(
+    conn: Connection, wanted: LogFilter, bulks: Sequence[int] | None, since: datetime | None
+) -> list[Place]:
+    """What has not ended, then what has: what ends in between is found twice and not missed."""
+    found: dict[int, datetime] = {}
+    if not _UNFINISHED.isdisjoint(wanted.statuses):
+        unfinished = await log_unfinished(conn, wanted, bulks, since=since)
+        found = {id_: at for at, id_ in unfinished}
+    if bulks is None:
+        ended = await log_account(conn, wanted)
+    else:
+        ended = await log_bulks(conn, wanted, bulks)
+    found |= {id_: at for at, id_ in ended}
+    return sorted(((at, id_) for id_, at in found.items()), reverse=True)[: wanted.limit]
 
 
 async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:

@@ -105,6 +105,10 @@ ALTER TABLE sender
 -- ------------------------------------------------------------------------------------- the log
 
 ALTER TABLE final ADD pulled_at timestamptz;
+-- Networks are known of SMS alone: for the log's filters mcc and mnc.
+ALTER TABLE sms_end ADD account_id bigint, ADD sent_at timestamptz;
+CREATE INDEX sms_end_network ON sms_end (account_id, mcc_mnc COLLATE "C", sent_at DESC, message_id DESC)
+    WHERE mcc_mnc IS NOT NULL;
 -- When messages that waited left their bulk: a row for each chunk, none of which names its messages.
 CREATE TABLE track_release (
     track_id    bigint NOT NULL,

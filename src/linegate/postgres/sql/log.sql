@@ -38,6 +38,8 @@ WHERE final.status = ANY(:statuses::smallint[])
   AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
   AND (:application_id::text IS NULL OR object.application_id = :application_id)
   AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+  AND (:network::text IS NULL
+       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id AND sms_end.mcc_mnc LIKE :network))
 ORDER BY final.sent_at DESC, final.message_id DESC
 LIMIT :limit;
 
@@ -54,7 +56,8 @@ LEFT JOIN queue ON queue.id = message.id
 LEFT JOIN sms_leg ON sms_leg.id = message.id
 WHERE object.account_id = :account_id
   AND COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
-  AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
+  AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
+       OR (:with_old_unfinished AND final.message_id IS NULL))
   AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) <= :until
   AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at), message.id)
     < (:before_at::timestamptz, :before_id::bigint)
@@ -64,8 +67,72 @@ WHERE object.account_id = :account_id
   AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
   AND (:application_id::text IS NULL OR object.application_id = :application_id)
   AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+  AND (:network::text IS NULL
+       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = message.id AND sms_end.mcc_mnc LIKE :network))
 ORDER BY at DESC, message.id DESC
 LIMIT :limit;
+
+-- name: log_network :many
+-- An account's newest messages that ended by SMS in a network, or in one of a country's.
+SELECT told.message_id AS id, told.sent_at AS at
+FROM sms_end AS told
+JOIN final ON final.message_id = told.message_id
+JOIN message_object AS object ON object.id = final.object_id
+WHERE told.account_id = :account_id AND told.mcc_mnc IS NOT NULL
+  AND told.mcc_mnc COLLATE "C" >= :from_network AND told.mcc_mnc COLLATE "C" < :to_network
+  AND told.mcc_mnc LIKE :network AND final.status = ANY(:statuses::smallint[])
+  AND told.sent_at >= :since AND told.sent_at <= :until
+  AND (told.sent_at, told.message_id) < (:before_at::timestamptz, :before_id::bigint)
+  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+ORDER BY told.sent_at DESC, told.message_id DESC
+LIMIT :limit;
+
+-- name: open_bulks :many
+-- An account's newest bulks that may have messages waiting.
+SELECT bulk_id AS id FROM bulk_run
+WHERE account_id = :account_id AND finished_at IS NULL AND status NOT IN ('importing', 'failed')
+ORDER BY bulk_id DESC LIMIT :limit;
+
+-- name: log_unfinished :many
+-- The newest messages that have not ended, in ranges of ids whose ends are not in them; besides, of some bulks those
+-- that wait. The newest id comes first, so that the keys serve in their order; at most :most are looked at.
+SELECT message.id
+FROM unnest(:after_ids::bigint[], :before_ids::bigint[]) AS range (after_id, before_id)
+CROSS JOIN LATERAL (
+    (SELECT queue.id, queue.account_id, queue.object_id, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END AS status
+     FROM queue WHERE queue.id > range.after_id AND queue.id < range.before_id
+     ORDER BY queue.id DESC LIMIT :most)
+    UNION ALL
+    (SELECT sms_leg.id, sms_leg.account_id, sms_leg.object_id, 7
+     FROM sms_leg WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
+     ORDER BY sms_leg.id DESC LIMIT :most)
+    UNION ALL
+    (SELECT waiting.id, track.account_id, track.object_id, 26
+     FROM track
+     JOIN bulk_run AS run ON run.bulk_id = track.bulk_id AND run.status NOT IN ('importing', 'failed')
+     CROSS JOIN LATERAL (SELECT message.id FROM message
+                         WHERE message.track_id = track.id AND message.id > track.position
+                           AND message.id <= track.last_id
+                           AND message.id > range.after_id AND message.id < range.before_id
+                         ORDER BY message.id DESC LIMIT :limit) AS waiting
+     WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.remaining > 0 AND track.end_status IS NULL)
+) AS message
+JOIN message_object AS object ON object.id = message.object_id
+WHERE message.account_id = :account_id AND object.account_id = :account_id
+  AND message.status = ANY(:statuses::smallint[])
+  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+ORDER BY message.id DESC
+LIMIT :limit;
+
+-- name: bulk_ranges :many
+-- Where the ids of bulks lie.
+SELECT id, last_id FROM bulk WHERE id = ANY(:bulk_ids::bigint[]) AND account_id = :account_id;
 
 -- name: load_logged :many
 -- What the log shows of messages, ended or not.

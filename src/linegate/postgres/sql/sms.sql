@@ -198,9 +198,11 @@ new_final AS (
     SELECT id, account_id, object_id, status, error, COALESCE(sent_at, :now), :now FROM ended
 ),
 new_end AS (
-    INSERT INTO sms_end (message_id, route_id, sender, parts, price, currency, mcc_mnc, line_status, line_error)
+    INSERT INTO sms_end (message_id, route_id, sender, parts, price, currency, mcc_mnc, line_status, line_error,
+                         account_id, sent_at)
     SELECT ended.id, ended.route_id, COALESCE(ended.sms_sender, sms_route.default_sender, ''), ended.parts, ended.price,
-           ended.currency, ended.mcc_mnc, ended.line_status, ended.line_error
+           ended.currency, ended.mcc_mnc, ended.line_status, ended.line_error, ended.account_id,
+           COALESCE(ended.sent_at, :now)
     FROM ended LEFT JOIN sms_route ON sms_route.id = ended.route_id
 ),
 new_push AS (

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from prometheus_client import CollectorRegistry
 
 from linegate.api.app import Routes, create_app
+from linegate.api.database_metrics import SHOWN
 from linegate.cli.main import app
 from linegate.config_options import describe
 from linegate.domain.status import ERRORS, STATUSES
+from linegate.logs import EVENTS
+from linegate.metrics import Metrics
 
 __all__ = ["main", "pages", "written"]
 
@@ -82,6 +86,51 @@ def _by_method(route: Any) -> list[tuple[str, Any]]:
     return [(method, route.endpoint) for method in sorted(set(route.methods) - {"HEAD"})]
 
 
+def events() -> str:
+    """Every line that can be logged, but those of libraries."""
+    rows = [
+        (f"`{name}`", e.level, ", ".join(f"`{key}`" for key in e.keys), e.meaning)
+        for name, e in sorted(EVENTS.items())
+    ]
+    return _table(("Event", "Level", "Keys", "Means"), rows)
+
+
+def metrics() -> str:
+    """Every metric that a process counts."""
+    rows = [
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), meaning)
+        for name, kind, labels, meaning in counted()
+    ]
+    return _table(("Metric", "Kind", "Labels", "Means"), rows)
+
+
+def counted() -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Name, kind, labels and meaning of what is declared in metrics.py."""
+    declared: list[Any] = [m for m in vars(Metrics(CollectorRegistry())).values() if _is_metric(m)]
+    return sorted(
+        (
+            m._name + ("_total" if m._type == "counter" else ""),
+            m._type,
+            m._labelnames,
+            m._documentation,
+        )
+        for m in declared
+    )
+
+
+def _is_metric(value: object) -> bool:
+    return hasattr(value, "_documentation")
+
+
+def of_database() -> str:
+    """Every metric that is read from the database."""
+    rows = [
+        (f"`{name}`", m.kind, ", ".join(f"`{label}`" for label in m.labels), m.meaning)
+        for name, m in sorted(SHOWN.items())
+    ]
+    return _table(("Metric", "Kind", "Labels", "Means"), rows)
+
+
 def commands() -> str:
     """Every command with its options."""
     root = typer.main.get_command(app)
@@ -129,6 +178,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
     "routes": routes,
     "commands": commands,
+    "events": events,
+    "metrics": metrics,
+    "database metrics": of_database,
 }
 
 

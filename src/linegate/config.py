@@ -76,6 +76,7 @@ class Settings:
     metrics_port: int
     log_level: str
     log_format: str
+    log_attempts: int
     runtime_folder: Path | None = None  # XDG_RUNTIME_DIR: where a short socket path may be made
 
     @property

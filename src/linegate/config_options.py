@@ -250,6 +250,14 @@ OPTIONS: tuple[Option, ...] = (
         "json: a line an event; console: for reading; auto: console on a terminal.",
         choices=("auto", "json", "console"),
     ),
+    Option(
+        "log_attempts",
+        "count",
+        100,
+        "lines a second",
+        "Most lines about single attempts that one worker logs in a second; more are counted in one"
+        " line. 0: none at all.",
+    ),
 )
 
 

@@ -26,25 +26,83 @@ class Event(NamedTuple):
 
 
 EVENTS: Mapping[str, Event] = {
-    "service.started": Event("info", ("role", "version"), "the process is ready"),
+    "service.started": Event("info", ("role", "url"), "the process is ready"),
     "service.stopped": Event("info", ("role",), "the process has stopped in order"),
-    "database.started": Event("info", ("home",), "the embedded server answers"),
-    "database.lost": Event("warning", ("error", "pause_s"), "a connection broke; it is retried"),
-    "schema.migrated": Event("info", ("version", "name"), "a migration was applied"),
-    "bulk.accepted": Event("info", ("bulk_id", "messages"), "a request was stored"),
-    "messages.released": Event("info", ("bulk_id", "messages"), "messages became due"),
+    "child.ended": Event(
+        "error", ("child", "code", "pause_s"), "a process of `up` ended; it is started again"
+    ),
+    "database.started": Event("warning", ("home",), "the embedded server died and answers again"),
+    "database.not_started": Event(
+        "error", ("error", "pause_s"), "the embedded server cannot be started; it is retried"
+    ),
+    "database.lost": Event(
+        "warning", ("error", "pause_s"), "the connection for wake-ups broke; work is polled for"
+    ),
+    "database.away": Event(
+        "warning",
+        ("error", "pause_s", "path"),
+        "a statement failed; it is retried, or answered 503",
+    ),
+    "clock.adopted": Event("warning", ("seconds",), "this machine's time is not the database's"),
+    "clock.database_away": Event("warning", ("error",), "the time could not be compared"),
+    "clock.jumped": Event(
+        "error", ("by_s", "ahead_s"), "the machine's clock jumped; it is ignored"
+    ),
+    "request.crashed": Event("error", ("path",), "a request met a bug; it was answered with 500"),
+    "import.failed": Event(
+        "warning", ("bulk", "reason"), "an import was given up; nothing is sent"
+    ),
+    "import.client_gone": Event("debug", (), "the client of an import went before its answer"),
+    "quota.not_given_back": Event(
+        "warning", ("error",), "part of a daily limit is lost till tomorrow"
+    ),
     "attempt.finished": Event(
         "info",
-        ("message_id", "leg", "attempt", "outcome", "code", "duration_ms"),
+        (
+            *("message_id", "leg", "attempt", "outcome", "code", "duration_ms"),
+            *("request_id", "detail"),
+        ),
         "one try over one leg ended; the only line about it",
     ),
-    "message.finished": Event("info", ("message_id", "status", "error"), "a message is final"),
-    "report.pushed": Event("info", ("endpoint", "reports", "duration_ms"), "reports were taken"),
-    "report.refused": Event("warning", ("endpoint", "error", "tries"), "a push failed; it retries"),
-    "sender.held": Event("warning", ("sender", "reason"), "a sender is held until someone acts"),
+    "attempts.unlogged": Event(
+        "info", ("attempts", "per_second"), "so many more than log_attempts allows for a second"
+    ),
+    "content.stopped": Event(
+        "warning", ("object", "detail", "parked"), "LINE refuses a content; its messages are parked"
+    ),
+    "sender.held": Event(
+        "warning", ("sender", "reason", "code", "detail"), "nothing of a sender goes for now"
+    ),
+    "sender.resumed": Event("info", ("sender",), "a held sender goes on"),
+    "sender.deaf": Event(
+        "warning", ("sender_id", "unheard"), "a sender hands over and hears no event"
+    ),
+    "line.not_counted": Event(
+        "warning", ("sender", "code", "detail"), "LINE did not tell its count of a day"
+    ),
+    "sms_route.up": Event("info", ("route",), "a route is connected"),
+    "sms_route.down": Event("warning", ("route", "reason"), "a route has lost its connection"),
+    "sms_route.unusable": Event("error", ("route", "reason"), "a route cannot be opened as it is"),
+    "sms.rerouted": Event("info", ("messages",), "waiting SMS were given other routes"),
+    "sms_receipt.unreadable": Event("warning", ("route",), "a receipt could not be read"),
+    "sms_receipts.not_kept": Event(
+        "warning", ("error",), "receipts could not be written; the provider repeats them"
+    ),
+    "reports.pushed": Event(
+        "info",
+        ("endpoint", "reports", "outcome", "code", "detail", "duration_ms"),
+        "one call of an endpoint ended; the only line about it",
+    ),
+    "relay.failed": Event(
+        "warning",
+        ("sender_id", "code", "detail"),
+        "a call of LINE was not taken by the bot; retried",
+    ),
+    "day.forgotten": Event("info", ("day",), "retention dropped a day"),
     "loop.crashed": Event("error", ("loop", "crashes", "pause_s"), "a loop failed; it is retried"),
     "loop.cut_off": Event("warning", ("loop", "grace_s"), "a loop did not finish when stopped"),
 }
+"""Every event there is; tests/unit/test_log_events.py holds the code to it."""
 
 _SECRET = re.compile(
     r"secret|token|password|passwd|authorization|api_?key|private_?key|cookie|signature|dsn"

@@ -49,6 +49,7 @@ from linegate.config import Settings
 from linegate.console.app import Console
 from linegate.console_hands import console_hands
 from linegate.credentials import token_sources
+from linegate.dispatch.attempt_log import AttemptLog
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
 from linegate.dispatch.ears import Ears
 from linegate.dispatch.keeper import LeaseKeeper
@@ -256,8 +257,10 @@ async def running_worker(
         )
         supervisor = Supervisor(clock, metrics=metrics)
         wakeup = Wakeup(store.dsn, clock=clock)
-        await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics)
-        await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics)
+        attempt_log = AttemptLog(clock, per_second=settings.log_attempts)
+        supervisor.add(attempt_log)
+        await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics, attempt_log)
+        await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics, attempt_log)
         _add_report(supervisor, wakeup, store, client, clock, metrics)
         supervisor.add(Retention(store.pool, clock, days=settings.retention_days))
         kept = timedelta(days=settings.retention_days)
@@ -290,6 +293,7 @@ async def _add_dispatch(
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
+    attempt_log: AttemptLog,
 ) -> None:
     patience = Patience(
         resend_after=settings.resend_unknown_after, resend_limit=settings.resend_unknown_limit
@@ -308,6 +312,7 @@ async def _add_dispatch(
             lease_for=settings.lease_for,
             stale=STALE_AFTER,
         ),
+        attempt_log,
     )
     supervisor.add(dispatcher, waker=wakeup.bell("linegate_due"))
     supervisor.add(LeaseKeeper(dispatcher, every=settings.lease_for / 3))

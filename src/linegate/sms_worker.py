@@ -7,6 +7,7 @@ from datetime import timedelta
 from linegate.api.sms_callbacks import SmsWebhook, callback_url
 from linegate.clock import Clock
 from linegate.config import Settings
+from linegate.dispatch.attempt_log import AttemptLog
 from linegate.dispatch.sms_dispatcher import SmsDispatcher
 from linegate.dispatch.sms_receipts import SmsReceipts
 from linegate.dispatch.sms_routes import OpenTransport, SmsRoutes
@@ -36,6 +37,7 @@ async def add_sms(
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
+    attempt_log: AttemptLog,
 ) -> None:
     """Add the loops of the SMS leg; what they must finish at the end is left to `stack`."""
     async with store.pool.acquire() as conn:
@@ -45,7 +47,9 @@ async def add_sms(
     opened = _transports(store.vault, settings.public_url, clock)
     routes = SmsRoutes(store.pool, clock, process, opened, receipts.taker)
     resends = settings.sms_resend_unknown
-    dispatcher = SmsDispatcher(store.pool, clock, routes, metrics, resends=resends)
+    dispatcher = SmsDispatcher(
+        store.pool, clock, routes, metrics, resends=resends, attempt_log=attempt_log
+    )
     supervisor.add(routes)
     supervisor.add(dispatcher, waker=wakeup.bell("linegate_sms"))
     supervisor.add(SmsKeeper(dispatcher))

@@ -77,4 +77,4 @@ def test_a_traceback_is_one_line_and_guarded(stream: io.BytesIO) -> None:
 def test_event_names_are_a_place_and_a_past_or_a_state() -> None:
     for name, event in EVENTS.items():
         assert name.count(".") == 1
-        assert event.level in {"info", "warning", "error"}
+        assert event.level in {"debug", "info", "warning", "error"}

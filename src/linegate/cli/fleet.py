@@ -83,7 +83,7 @@ async def _watch(server: EmbeddedServer) -> None:
             if await server.ensure_running():
                 _log.warning("database.started", home=str(server.data.parent.parent))
         except (EmbeddedError, OSError, TimeoutError) as error:
-            _log.error("database.lost", error=str(error), pause_s=_LOOK_EVERY)
+            _log.error("database.not_started", error=str(error), pause_s=_LOOK_EVERY)
 
 
 async def _keep_worker(name: str, settings: Settings, told: Workers) -> None:

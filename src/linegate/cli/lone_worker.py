@@ -32,11 +32,15 @@ async def _work(settings: Settings, beat: Path | None) -> None:
     _, metrics = own_registry()
     clock = SteadyClock()
     alone = beat is None
-    async with running_worker(settings, clock, metrics, with_probes=alone) as supervisor:
-        if beat is not None:
-            supervisor.add(Heartbeat(beat, supervisor.health, clock))
-        _log.info("service.started", role="worker")
-        await supervisor.run()
+    try:
+        async with running_worker(settings, clock, metrics, with_probes=alone) as supervisor:
+            if beat is not None:
+                supervisor.add(Heartbeat(beat, supervisor.health, clock))
+            _log.info("service.started", role="worker")
+            await supervisor.run()
+    except asyncio.CancelledError:
+        _log.info("service.stopped", role="worker")
+        raise
 
 
 async def until_stdin_closes(work: Coroutine[Any, Any, None]) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from linegate.clock import Clock
+from linegate.dispatch.attempt_log import AttemptLog, Logged
 from linegate.dispatch.contents import Content, Contents
 from linegate.dispatch.refusals import Refusals
 from linegate.dispatch.senders import LiveSender, Senders
@@ -91,8 +92,10 @@ class Dispatcher:
         line: LineClient,
         metrics: Metrics,
         options: DispatchOptions,
+        attempt_log: AttemptLog | None = None,
     ) -> None:
-        """Send through `line` for `senders`, over `pool`."""
+        """Send through `line` for `senders`, over `pool`; attempts are told to `attempt_log`."""
+        self._attempt_log = attempt_log
         self._pool = pool
         self._clock = clock
         self._senders = senders
@@ -324,6 +327,12 @@ class Dispatcher:
             if isinstance(decided.step, FailOver):
                 self._metrics.failovers.labels("refused").inc()
             if decided.tried is not None:
-                outcome = decided.tried.outcome
-                self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()
+                self._tell(decided.tried)
         return [None] * len(group)
+
+    def _tell(self, tried: Tried) -> None:
+        """Count an attempt that is written, and log it."""
+        outcome = tried.outcome
+        self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()
+        if self._attempt_log is not None:
+            self._attempt_log.tell(Logged("LINE", *tried))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from linegate.clock import Clock
+from linegate.dispatch.attempt_log import AttemptLog, Logged
 from linegate.dispatch.failover import opens_at
 from linegate.dispatch.sms_content import read_sms
 from linegate.dispatch.sms_routes import HeldRoute, SmsRoutes
@@ -46,9 +47,20 @@ class SmsDispatcher:
     interval = timedelta(milliseconds=500)
 
     def __init__(
-        self, pool: Pool, clock: Clock, routes: SmsRoutes, metrics: Metrics, *, resends: int
+        self,
+        pool: Pool,
+        clock: Clock,
+        routes: SmsRoutes,
+        metrics: Metrics,
+        *,
+        resends: int,
+        attempt_log: AttemptLog | None = None,
     ) -> None:
-        """Send through `routes`; an unanswered submit is repeated `resends` times."""
+        """Send through `routes`; an unanswered submit is repeated `resends` times.
+
+        attempt_log: where attempts are told; None: nowhere.
+        """
+        self._attempt_log = attempt_log
         self._pool = pool
         self._clock = clock
         self._routes = routes
@@ -173,6 +185,12 @@ class SmsDispatcher:
             self._metrics.fenced.inc(len(group) - written)
         for settled in group:
             if settled.tried is not None:
-                kind = settled.tried.submitted.outcome.kind
-                self._metrics.sms_attempts.labels(kind.value).inc()
+                self._tell(settled.tried)
         return [None] * len(group)
+
+    def _tell(self, tried: SmsTried) -> None:
+        """Count a submission that is written, and log it."""
+        outcome = tried.submitted.outcome
+        self._metrics.sms_attempts.labels(outcome.kind.value).inc()
+        if self._attempt_log is not None:
+            self._attempt_log.tell(Logged("SMS", *tried[:4], outcome))

@@ -53,6 +53,14 @@ def test_a_command_status_means_one_outcome(status: int, kind: OutcomeKind) -> N
     assert outcome_of(status).kind is kind
 
 
+def test_every_command_status_of_smpp_34_is_in_the_table() -> None:
+    """Source: SMPP 3.4, 5.1.3; what it does not list is reserved or a vendor's own."""
+    named = {*range(0x09), *range(0x0A, 0x10), 0x11, 0x13, 0x14, 0x15, 0x33, 0x34}
+    named |= {0x40, *range(0x42, 0x46), *range(0x48, 0x4A), 0x50, 0x51, *range(0x53, 0x56), 0x58}
+    named |= {*range(0x61, 0x68), *range(0xC0, 0xC5), 0xFE, 0xFF}
+    assert set(COMMAND_STATUSES) == named
+
+
 def test_an_unknown_state_is_a_failure_that_nobody_can_explain() -> None:
     assert state_of("WHATEVER")[1:] == (9, 255)
     assert state_of(77)[1:] == (9, 255)
@@ -80,6 +88,15 @@ def test_a_receipt_in_message_payload_is_read_too() -> None:
     receipt = read_receipt(_delivery(tlvs=[smpp34.Tlv(0x0424, _text("5", "DELIVRD"))]))
     assert receipt is not None
     assert receipt.delivered
+
+
+@pytest.mark.parametrize(
+    "text", [b"id:7 stat:DELIVRD\0", b"id:7 stat:DELIVRD err:000\0", b"stat:DELIVRD id:7\0"]
+)
+def test_a_text_may_end_with_nul(text: bytes) -> None:
+    receipt = read_receipt(_delivery(text))
+    assert receipt is not None
+    assert (receipt.ids[0], receipt.status, receipt.detail) == ("7", 5, "DELIVRD")
 
 
 def test_what_names_no_message_is_no_receipt() -> None:

@@ -35,7 +35,8 @@ def read_receipt(delivery: smpp34.DeliverSm) -> Receipt | None:
     text = delivery.short_message
     if not text and MESSAGE_PAYLOAD in found:
         text = found[MESSAGE_PAYLOAD].value
-    told = _CONTENT.split(text.decode("latin-1"), maxsplit=1)[0]
+    # Some SMSCs end the text with NUL as if it were a C string; the database keeps no NUL either.
+    told = _CONTENT.split(text.decode("latin-1").replace("\0", " "), maxsplit=1)[0]
     fields = {name.lower(): value for name, value in _FIELD.findall(told)}
     named = found.get(_RECEIPTED_MESSAGE_ID)
     id_ = named.value.split(b"\0", 1)[0].decode("latin-1") if named else fields.get("id", "")

@@ -192,6 +192,23 @@ async def test_a_missing_or_bad_value_is_told_at_its_destination(
     ]
 
 
+async def test_a_broken_value_is_not_missed_besides(
+    gateway: Gateway, clock: FakeClock, key: str
+) -> None:
+    await an_approved(gateway, clock, key)
+    answer = await send(
+        gateway,
+        key,
+        {"to": "819010000001"},
+        {"to": "819010000002", "placeholders": {"order": None}},
+        content={**a_content(), "placeholders": {"order": 5, "shop": "a"}},
+    )
+    assert sorted(violations(answer)) == [
+        "messages[0].content.placeholders.order",
+        "messages[0].destinations[1].placeholders.order",
+    ]
+
+
 async def test_language_picks_one_and_the_first_is_the_default(
     gateway: Gateway, clock: FakeClock, key: str
 ) -> None:

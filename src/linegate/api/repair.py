@@ -87,7 +87,9 @@ def _mend(tree: Any, error: StructureError) -> None:
     if isinstance(parent, dict) and isinstance(last, str):
         if _takes_partners(tree, error.steps, parent):
             return
-        if error.absent:
+        if error.steps[-2:-1] == ("placeholders",):
+            parent[last] = "-"  # its template would miss it
+        elif error.absent:
             parent[last] = copy.deepcopy(_stand_in(error.steps, parent))
         else:
             parent.pop(last, None)

@@ -40,9 +40,10 @@ async def day_is_needed(conn: Connection, day: date, *, ended_before: datetime) 
     return bool(needed)
 
 
-async def forget_leftovers(conn: Connection, day: date) -> None:
-    """Remove what a dropped day leaves elsewhere."""
-    await bundled().forget_leftovers.exec(conn, **_range(day))
+async def forget_leftovers(conn: Connection, oldest: date, *, limit: int) -> int:
+    """Remove a chunk of what days before the oldest left elsewhere; gives how many rows."""
+    gone = await bundled().forget_leftovers.value(conn, before_id=day_start(oldest), limit=limit)
+    return int(gone)
 
 
 async def short_retentions(conn: Connection, *, days: int) -> list[tuple[int, int]]:

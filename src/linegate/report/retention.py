@@ -56,6 +56,10 @@ class Retention:
                 moved = await self._purge(None, day, ended_before, now)
                 if moved:
                     return moved
+        async with self._pool.acquire() as conn:
+            present = await days_present(conn)
+            if present and (moved := await forget_leftovers(conn, present[0], limit=_CHUNK)):
+                return moved
         for account_id, kept in accounts:
             before = now - timedelta(days=kept)
             for day in [day for day in days if day <= before.date()]:
@@ -73,7 +77,6 @@ class Retention:
                 await drop_day(conn, day)
             except asyncpg.LockNotAvailableError:
                 return False  # somebody reads it: next time
-            await forget_leftovers(conn, day)
         _log.info("day.forgotten", day=day.isoformat())
         return True
 

@@ -9,24 +9,34 @@ SELECT EXISTS (SELECT 1 FROM queue WHERE id >= :first_id AND id < :end_id)
     OR EXISTS (SELECT 1 FROM push WHERE message_id >= :first_id AND message_id < :end_id AND given_up_at IS NULL)
     OR EXISTS (SELECT 1 FROM final WHERE message_id >= :first_id AND message_id < :end_id AND done_at > :ended_before);
 
--- name: forget_leftovers :exec
--- What a dropped day leaves in the tables that have no partitions.
-WITH ids AS (
-    DELETE FROM client_id WHERE id >= :first_id AND id < :end_id
+-- name: forget_leftovers :value
+-- A chunk of what dropped days left in the tables that have no partitions; gives how many rows.
+WITH names AS (
+    DELETE FROM client_id
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM client_id WHERE id < :before_id ORDER BY id LIMIT :limit)) RETURNING 1
 ),
 runs AS (
-    DELETE FROM bulk_run WHERE bulk_id >= :first_id AND bulk_id < :end_id
+    DELETE FROM bulk_run
+    WHERE bulk_id = ANY (ARRAY(SELECT bulk_id FROM bulk_run WHERE bulk_id < :before_id LIMIT :limit)) RETURNING 1
 ),
 tracks AS (
-    DELETE FROM track WHERE id >= :first_id AND id < :end_id
+    DELETE FROM track
+    WHERE id = ANY (ARRAY(SELECT id FROM track WHERE id < :before_id LIMIT :limit)) RETURNING 1
 ),
 holds AS (
-    DELETE FROM object_hold WHERE object_id >= :first_id AND object_id < :end_id
+    DELETE FROM object_hold
+    WHERE object_id = ANY (ARRAY(SELECT object_id FROM object_hold WHERE object_id < :before_id LIMIT :limit)) RETURNING 1
 ),
 parts AS (
-    DELETE FROM sms_part WHERE message_id >= :first_id AND message_id < :end_id
+    DELETE FROM sms_part
+    WHERE message_id = ANY (ARRAY(SELECT message_id FROM sms_part WHERE message_id < :before_id LIMIT :limit)) RETURNING 1
+),
+pushes AS (
+    DELETE FROM push
+    WHERE message_id = ANY (ARRAY(SELECT message_id FROM push WHERE message_id < :before_id LIMIT :limit)) RETURNING 1
 )
-DELETE FROM push WHERE message_id >= :first_id AND message_id < :end_id;
+SELECT (SELECT count(*) FROM names) + (SELECT count(*) FROM runs) + (SELECT count(*) FROM tracks)
+     + (SELECT count(*) FROM holds) + (SELECT count(*) FROM parts) + (SELECT count(*) FROM pushes);
 
 -- name: short_retentions :many
 -- Accounts that keep messages for less long than the installation.

@@ -14,9 +14,10 @@ from linegate.console.visit import Form, Visit
 from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.phone import normalise
 from linegate.domain.wiretime import parse_instant
-from linegate.postgres.console import account_of_message, unfinished_messages
+from linegate.postgres.console import account_of_message, sms_text_of, unfinished_messages
 from linegate.postgres.logs import Logged, Place, load_logged
 from linegate.postgres.pool import Pool
+from linegate.report.bodies import encode_reports
 from linegate.report.logbook import Asked, Logbook
 from linegate.report.timeline import timeline_of
 
@@ -69,6 +70,12 @@ class Messages:
             return page(visit, "missing.html", status=404, what="message")
         logged, history, content = known
         alt_text, drawn = draw_stored(content, logged.placeholders)
+        async with self._pool.acquire() as conn:
+            sms_text = await sms_text_of(conn, logged.message.id)
+        report = None
+        if logged.message.done_at is not None:
+            report = encode_reports([logged.message], "application/json").decode()
+            report = json.dumps(json.loads(report), indent=2, ensure_ascii=False)
         raw = json.dumps(json.loads(content.line_message), indent=2, ensure_ascii=False)
         return page(
             visit,
@@ -80,6 +87,8 @@ class Messages:
             alt_text=alt_text,
             drawn=drawn,
             raw=raw,
+            sms_text=sms_text,
+            report=report,
         )
 
     async def _page(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:

@@ -7,7 +7,7 @@ from linegate.console.pages import page
 from linegate.console.visit import Form, Visit
 from linegate.domain.policy import AccountPolicy, Limits
 from linegate.postgres.audit import acting, list_audit
-from linegate.postgres.console import account_settings
+from linegate.postgres.console import account_settings, used_quotas
 from linegate.postgres.directory import find_sender
 from linegate.postgres.divisions import (
     Kind,
@@ -41,6 +41,7 @@ class PartPages:
             divisions = await list_divisions(conn, account_id, limit=_LISTED)
             waiting, as_of = await load_backlog(conn, account_id)
             retention = await account_settings(conn, account_id)
+            used = await used_quotas(conn, account_id, visit.now.date())
         return page(
             visit,
             "parts.html",
@@ -49,6 +50,7 @@ class PartPages:
             waiting=max(waiting, 0),
             as_of=as_of,
             retention=retention,
+            used=used,
         )
 
     async def create(self, visit: Visit) -> Response:

@@ -12,7 +12,7 @@ from linegate.console.pages import page
 from linegate.console.visit import Visit
 from linegate.domain.circuit import Hold
 from linegate.postgres.audit import acting
-from linegate.postgres.console import SenderDetail, sender_of, sender_states
+from linegate.postgres.console import SenderDetail, line_answers, sender_of, sender_states
 from linegate.postgres.directory import hold_sender, insert_sender, resume_sender
 from linegate.postgres.sms_receipts import hear
 from linegate.postgres.sms_routes import NewRoute, enable_route, insert_route, list_routes
@@ -60,7 +60,7 @@ class SenderPages:
         sender = await self._find(visit)
         if sender is None:
             return missing(visit, "sender")
-        return self._page(visit, sender, None)
+        return await self._page(visit, sender, None)
 
     async def check(self, visit: Visit) -> Response:
         """Ask LINE about one sender."""
@@ -68,7 +68,7 @@ class SenderPages:
         if sender is None:
             return missing(visit, "sender")
         findings = await self._hands.check_sender(sender.account_id, sender.name)
-        return self._page(visit, sender, findings)
+        return await self._page(visit, sender, findings)
 
     async def pause(self, visit: Visit) -> Response:
         """Send nothing more of a sender."""
@@ -165,12 +165,15 @@ class SenderPages:
         async with self._pool.acquire() as conn:
             return await sender_of(conn, int(text), list(visit.viewer.accounts))
 
-    def _page(self, visit: Visit, sender: SenderDetail, findings: object) -> Response:
+    async def _page(self, visit: Visit, sender: SenderDetail, findings: object) -> Response:
+        async with self._pool.acquire() as conn:
+            answers = await line_answers(conn, sender.id)
         return page(
             visit,
             "sender.html",
             sender=sender,
             account=visit.viewer.accounts[sender.account_id],
             findings=findings,
+            answers=answers,
             webhook=f"{visit.request.url.scheme}://{visit.request.url.netloc}/line/webhook/",
         )

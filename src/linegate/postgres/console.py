@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ __all__ = [
     "AccountListed",
     "Browser",
     "EndpointState",
+    "LineAnswer",
     "PushListed",
     "SenderDetail",
     "SenderState",
@@ -27,6 +28,7 @@ __all__ = [
     "fates_of_bulk",
     "find_browser",
     "has_delivered",
+    "line_answers",
     "list_accounts",
     "make_operator",
     "note_change",
@@ -35,7 +37,9 @@ __all__ = [
     "replay_some",
     "sender_of",
     "sender_states",
+    "sms_text_of",
     "unfinished_messages",
+    "used_quotas",
 ]
 
 _MOST_ACCOUNTS = 200
@@ -123,6 +127,16 @@ class EndpointState(NamedTuple):
     created_at: datetime
     waiting: int
     given_up: int
+
+
+class LineAnswer(NamedTuple):
+    """A kind of LINE's answers; code: HTTP status, 0 for none."""
+
+    outcome: str
+    code: int
+    detail: str
+    messages: int
+    last_at: datetime
 
 
 class PushListed(NamedTuple):
@@ -268,6 +282,24 @@ async def account_of_message(conn: Connection, message_id: int) -> int | None:
     """Whose a message is; None if there is none of this id."""
     id_: int | None = await bundled().account_of_message.value(conn, id=message_id)
     return id_
+
+
+async def line_answers(conn: Connection, sender_id: int) -> list[LineAnswer]:
+    """What LINE answered to a sender lately, by kind of answer, the newest kind first."""
+    rows = await bundled().line_answers.many(conn, sender_id=sender_id, most=_LOOKED_AT)
+    return [LineAnswer(*row) for row in rows]
+
+
+async def sms_text_of(conn: Connection, message_id: int) -> str | None:
+    """The text that a message fails over to; None if it does not."""
+    text: str | None = await bundled().sms_text_of.value(conn, id=message_id)
+    return text
+
+
+async def used_quotas(conn: Connection, account_id: int, day: date) -> dict[str, int]:
+    """What was used of an account's daily limits on a day (UTC), by whose limit it is."""
+    rows = await bundled().used_quotas.many(conn, account_id=account_id, day=day)
+    return {row["subject"]: row["used"] for row in rows}
 
 
 async def unfinished_messages(

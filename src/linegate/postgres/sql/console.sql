@@ -164,10 +164,16 @@ WHERE sender.account_id = ANY(:account_ids::bigint[]) AND (:sender::text IS NULL
 ORDER BY waiting.due_at LIMIT :limit;
 
 -- name: unanswered_messages :many
--- Messages that were handed over, or are being: those whose patience ends first.
+-- Messages that were handed over, or are being, by LINE or by SMS: those whose patience ends first.
 SELECT looked_at.id
-FROM (SELECT queue.id, queue.account_id, queue.due_at FROM queue
-      WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most) AS looked_at
+FROM ((SELECT queue.id, queue.account_id, queue.due_at FROM queue
+       WHERE queue.step IN ('sending', 'sent', 'unknown') ORDER BY queue.due_at LIMIT :most)
+      UNION ALL
+      (SELECT sms_leg.id, sms_leg.account_id, sms_leg.due_at FROM sms_leg
+       WHERE sms_leg.step IN ('sending', 'sent') ORDER BY sms_leg.due_at LIMIT :most)
+      UNION ALL
+      (SELECT sms_leg.id, sms_leg.account_id, sms_leg.due_at FROM sms_leg
+       WHERE sms_leg.step = 'due' ORDER BY sms_leg.deadline_at LIMIT :most)) AS looked_at
 WHERE looked_at.account_id = ANY(:account_ids::bigint[])
 ORDER BY looked_at.due_at LIMIT :limit;
 
@@ -182,3 +188,21 @@ SELECT retention_days FROM account WHERE id = :account_id;
 -- name: has_delivered :value
 -- Whether any message of an account was ever delivered.
 SELECT EXISTS (SELECT 1 FROM final WHERE account_id = :account_id AND status = :status);
+
+-- name: line_answers :many
+-- What LINE answered to a sender's newest messages, of those among the installation's latest attempts.
+SELECT newest.outcome, newest.code, newest.detail, count(*)::integer AS messages, max(newest.ended_at) AS last_at
+FROM (SELECT message_id, outcome, code, detail, ended_at FROM attempt ORDER BY message_id DESC LIMIT :most) AS newest
+JOIN message ON message.id = newest.message_id
+JOIN message_object AS object ON object.id = message.object_id
+WHERE object.sender_id = :sender_id
+GROUP BY 1, 2, 3 ORDER BY last_at DESC LIMIT 20;
+
+-- name: sms_text_of :value
+-- The text that a message fails over to, if it does.
+SELECT object.sms_failover ->> 'text'
+FROM message JOIN message_object AS object ON object.id = message.object_id WHERE message.id = :id;
+
+-- name: used_quotas :many
+-- What was used of an account's daily limits on a day.
+SELECT subject, used FROM quota_use WHERE account_id = :account_id AND day = :day::date ORDER BY subject LIMIT 200;

@@ -1,6 +1,7 @@
 """The pusher on real PostgreSQL against receivers that work, fail, hang and come back."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection as DatabaseConnection
 from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import (
+    DueReport,
     Endpoint,
     keep_endpoints,
     lease_endpoints,
@@ -428,6 +430,36 @@ async def test_a_report_that_joins_a_retried_batch_does_not_share_its_id(
         failed.body,
         failed.headers["webhook-id"],
     )
+
+
+async def test_few_of_the_reports_that_wait_for_one_endpoint_are_in_memory(
+    pool: Pool, clock: FakeClock
+) -> None:
+    scene = await given_account(pool, clock.now())
+    is_full = asyncio.Event()
+
+    async def behave(connection: Connection) -> None:
+        while True:
+            await connection.read_request()
+            if len(server.requests) > 40:  # the window is open by now: all of it stays under way
+                if len(server.requests) >= 55:
+                    is_full.set()
+                await connection.hold()
+            await connection.answer()
+
+    async with serving(behave) as server, WebhookClient(Guard(allow_private=True)) as client:
+        endpoint = await scene.endpoint(server.url)
+        for _ in range(4):
+            await scene.finished(5000, now=clock.now(), endpoint_id=endpoint)
+        pusher = Pusher(pool, clock, client, lambda _, __, sealed: sealed.decode(), a_registry())
+        await pusher.run_once()
+        await asyncio.wait_for(is_full.wait(), 30)
+        held = sum(isinstance(each, DueReport) for each in gc.get_objects())
+        for turn in pusher._turns:
+            turn.cancel()
+        await asyncio.gather(*pusher._turns, return_exceptions=True)
+    assert len(await scene.waiting()) > 15_000
+    assert 1500 <= held <= 4000  # 20 posts of 100, and what was read for the next
 
 
 async def byte_by_byte(connection: Connection) -> None:

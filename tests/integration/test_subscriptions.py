@@ -195,6 +195,7 @@ async def test_what_is_used_cannot_be_deleted(gateway: Gateway, key: str) -> Non
             "credentials.tokenUrl",
         ),
         (SUBSCRIPTION, a_subscription(users=["alice"]), "users"),
+        (SUBSCRIPTION, a_subscription(events=["DELIVERED"]), "events"),
         (SUBSCRIPTION, a_subscription(criteria=[{}]), "criteria[0]"),
         (SUBSCRIPTION, a_subscription(profile={"profileId": "none"}), "profile.webhook"),
         (SUBSCRIPTION, {"events": [], "profile": a_profile()}, "subscriptionId"),
@@ -207,6 +208,27 @@ async def test_what_is_wrong_is_named_in_the_older_envelope(
     answer = await post(gateway, key, path, body)
     assert answer.status == 400
     assert blamed in errors(answer)
+
+
+async def test_everything_wrong_with_the_shape_is_told_at_once(gateway: Gateway, key: str) -> None:
+    body = {
+        "subscriptionId": "a/b",
+        "profile": {"webhook": {}, "maxBucketSize": 0, "headers": {"X": 1}},
+        "criteria": [{}, {"entityId": 7}],
+        "resources": ["S", None],
+    }
+    assert errors(await post(gateway, key, SUBSCRIPTION, body)) == {
+        "subscriptionId",
+        "events",
+        "profile.webhook.notifyUrl",
+        "profile.maxBucketSize",
+        "profile.headers[...]",
+        "criteria[1].entityId",
+        "resources[1]",
+    }
+    assert errors(await post(gateway, key, SUBSCRIPTION, {})) == {"events", "profile"}
+    answer = await post(gateway, key, CERTIFICATES, {})
+    assert errors(answer) == {"certificateId", "certificateContent"}
 
 
 async def test_ids_are_taken_once_and_nothing_of_a_refused_request_is_kept(

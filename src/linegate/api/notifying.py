@@ -16,6 +16,7 @@ from starlette.responses import Response
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory
+from linegate.api.shortcomings import shortcomings
 from linegate.api.subscription_rules import UrlRule
 from linegate.clock import Clock
 from linegate.domain.caller import Caller
@@ -50,14 +51,12 @@ class Notifying:
         return await authorise(request, self.directory, SUBSCRIPTIONS, self.clock.now())
 
     async def read(self, request: Request, kind: type[T]) -> T:
-        """The body. Raises: Refused with what is wrong with it."""
+        """The body. Raises: Refused with everything that is wrong with its shape."""
         body = await read_body(request, _BODY_LIMIT)
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError as error:
-            reason, _, place = str(error).partition(" - at `$")
-            name = place.rstrip("`").lstrip(".") or "body"
-            raise Refused(400, [Violation(name, reason)]) from error
+            raise Refused(400, shortcomings(body, kind)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, [Violation("body", "must be JSON")]) from error
 

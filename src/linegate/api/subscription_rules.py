@@ -13,6 +13,7 @@ from linegate.webhook.acceptance import pattern_problem
 from linegate.webhook.security import HMAC_ALGORITHMS, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 __all__ = [
+    "EVENTS",
     "MASK",
     "UrlRule",
     "masked",
@@ -27,6 +28,9 @@ UrlRule = Callable[[str], str | None]
 
 MASK = "********"
 """What is shown of a secret; given back in an update, the secret stays as it was."""
+
+EVENTS = ("DELIVERY", "INBOUND_MESSAGE")
+"""What can be subscribed to; other channels' events are ignored beside them."""
 
 _SECRETS = ("password", "secretKey", "clientSecret", "refreshToken")
 _CONTENT_TYPES = ("application/json", "application/xml")
@@ -59,6 +63,8 @@ _OURS = {
 def subscription_problems(body: SubscriptionBody) -> list[Violation]:
     """What is wrong with a subscription itself; its profile has its own rules."""
     found = []
+    if not any(event in EVENTS for event in body.events):
+        found.append(Violation("events", f"must have one of {', '.join(EVENTS)}"))
     if body.users:
         found.append(Violation("users", "are not matched yet: leave them out"))
     for at, criterion in enumerate(body.criteria or ()):

@@ -10,7 +10,7 @@ from linegate.api.auth import Refused
 from linegate.api.notifying import Notifying, answer, created, page_of, paged
 from linegate.api.profiles import ensure_profile, profile_reference
 from linegate.api.schemas_subscriptions import SubscriptionBody
-from linegate.api.subscription_rules import subscription_problems
+from linegate.api.subscription_rules import EVENTS, subscription_problems
 from linegate.domain.violation import Violation
 from linegate.postgres.pool import Connection, transaction
 from linegate.postgres.subscriptions import (
@@ -25,7 +25,6 @@ from linegate.postgres.subscriptions import (
 __all__ = ["Subscriptions"]
 
 _CHANNEL = "LINE"
-_EVENTS = ("DELIVERY", "INBOUND_MESSAGE")
 
 
 class Subscriptions:
@@ -123,7 +122,7 @@ class Subscriptions:
             subscription_id,
             body.name,
             profile.profile_id,
-            [event for event in body.events if event in _EVENTS],
+            [event for event in body.events if event in EVENTS],
             msgspec.json.encode(criteria).decode(),
             list(body.resources or ()),
             profile.auth_id,

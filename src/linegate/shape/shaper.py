@@ -46,7 +46,7 @@ __all__ = ["STALE_AFTER", "Shaper"]
 STALE_AFTER = LATEST
 """How late a slot may be used; the dispatcher leaves older ones to us."""
 
-_RUNS_AT_ONCE = 16
+_RUNS_AT_ONCE = 4  # under the locks of one transaction: who steers a bulk waits for its row
 _ROOM = 2000  # due messages of a sender: a second of LINE's rate
 _SMALL = 50  # messages of a bulk that always have room
 _CHUNK = 1000  # messages ended in one transaction

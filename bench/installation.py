@@ -22,6 +22,7 @@ __all__ = ["BenchError", "Installation", "installed", "stop"]
 _ACCOUNT = "bench"
 _STARTS_WITHIN = 150  # seconds; the first start makes a database
 _STOPS_WITHIN = 30
+_WINDOW = 100  # submits under way on the SMPP session
 
 
 class BenchError(Exception):
@@ -86,7 +87,15 @@ async def _start(
 ) -> Installation:
     names = tuple(f"BENCH{number}" for number in range(1, senders + 1))
     env = _environment(folder / "home")
-    limits = ["--events-per-call", str(events_per_call), "--rate-limit", str(rate_limit)]
+    smpp = str(_free_port())
+    limits = [
+        "--smpp-port",
+        smpp,
+        "--events-per-call",
+        str(events_per_call),
+        "--rate-limit",
+        str(rate_limit),
+    ]
     simulator, line_url = await stack.enter_async_context(
         _listening(["simulate", "--port", "0", *limits], env, folder / "simulator.log")
     )
@@ -94,6 +103,11 @@ async def _start(
     up_arguments = ["up", "--port", str(_free_port()), "--workers", str(workers)]
     up, url = await stack.enter_async_context(_listening(up_arguments, env, folder / "up.log"))
     key = await _set_up(env, names, url, line_url)
+    await _command(
+        {**env, "LINEGATE_SMS_URL": f"smpp://bench:bench@127.0.0.1:{smpp}?window={_WINDOW}"},
+        *("sms-route", "create", "--account", _ACCOUNT, "--name", "smsc"),
+        *("--default-sender", "Bench"),
+    )
     data = folder / "home" / "postgres" / "data"
     return Installation(url, line_url, key, names, data, up, simulator)
 

@@ -9,12 +9,13 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from typing import cast
 
 import msgspec
 import uvloop
 
-__all__ = ["Job", "Result", "bodies_of", "main", "numbers"]
+__all__ = ["Job", "Result", "bodies_of", "main", "numbers", "refused_numbers"]
 
 # The simulator's three blocks; the last two digits 00-79 mean: delivered at once.
 _BLOCKS = ("8190100", "668100", "8869100")
@@ -23,7 +24,9 @@ _NUMBERS_OF_A_BLOCK = 1000 * _DELIVERED
 
 
 class Job(msgspec.Struct):
-    """What to send. per_request: destinations of one request; first: number of the first one."""
+    """What to send. per_request: destinations of one request; first: number of the first one;
+    by_sms: to numbers that LINE refuses and an SMS reaches.
+    """
 
     host: str
     port: int
@@ -33,6 +36,7 @@ class Job(msgspec.Struct):
     per_request: int
     connections: int
     first: int = 0
+    by_sms: bool = False
 
 
 class Result(msgspec.Struct):
@@ -57,9 +61,16 @@ def numbers(first: int) -> Iterator[str]:
         place += 1
 
 
+def refused_numbers() -> Iterator[str]:
+    """Valid numbers that LINE refuses (90) and the SMSC delivers to (0 before it)."""
+    for place in count():
+        tens = place // len(_BLOCKS) % 100
+        yield f"{_BLOCKS[place % len(_BLOCKS)]}{tens:02d}090"
+
+
 def bodies_of(job: Job) -> list[bytes]:
     """The requests, each of one sender in turn."""
-    number = numbers(job.first)
+    number = refused_numbers() if job.by_sms else numbers(job.first)
     made = []
     for index in range(job.requests):
         destinations = [{"to": next(number)} for _ in range(job.per_request)]
@@ -68,6 +79,8 @@ def bodies_of(job: Job) -> list[bytes]:
             "destinations": destinations,
             "content": _content(index),
         }
+        if job.by_sms:
+            message["options"] = {"smsFailover": {"text": "Your order has shipped"}}
         made.append(msgspec.json.encode({"messages": [message]}))
     return made
 

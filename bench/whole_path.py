@@ -1,8 +1,9 @@
 """`make bench`: how many messages a second go the whole way on this machine, and what each costs.
 
 It starts a fresh linegate (database, API, workers), a simulated LINE that also takes the delivery
-reports, and a client, each as a process of its own, and sends two scenarios: bulks of 1,000
-destinations a request, and one destination a request. The clock runs from the first request to
+reports, and a client, each as a process of its own, and sends three scenarios: bulks of 1,000
+destinations a request, one destination a request, and bulks that LINE refuses and that go by SMS
+(one SMPP session, window 100). The clock runs from the first request to
 the last delivery report. A message counts only if it ended in exactly one report; otherwise, or if
 LINE's rate limit was not kept, the command fails.
 
@@ -45,12 +46,13 @@ _console = Console(width=100, highlight=False)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is sent. connections: how many requests are under way at once."""
+    """What is sent. connections: how many requests are under way at once; by_sms: LINE refuses."""
 
     name: str
     requests: int
     per_request: int
     connections: int
+    by_sms: bool = False
 
     @property
     def messages(self) -> int:
@@ -76,6 +78,7 @@ class Figures:
 SCENARIOS = {
     "bulks": Scenario("bulks of 1,000 destinations", 40, 1000, 4),
     "singles": Scenario("one destination a request", 20_000, 1, 64),
+    "failovers": Scenario("refused by LINE, by SMS", 20, 1000, 4, by_sms=True),
 }
 
 
@@ -112,7 +115,7 @@ class SimulatedLine:
 
     async def forget(self) -> None:
         """Begin all counts anew."""
-        for path in ("/subscriber", "/simulator/stats"):
+        for path in ("/subscriber", "/simulator/stats", "/simulator/sms"):
             async with self._session.delete(self._url + path) as answer:
                 answer.raise_for_status()
 
@@ -125,6 +128,11 @@ class SimulatedLine:
         stats = await self._get("/simulator/stats")
         channels: dict[str, dict[str, int]] = stats["channels"]  # type: ignore[assignment]
         return channels
+
+    async def submits(self) -> int:
+        """How many SMS were handed over."""
+        counts: dict[str, int] = (await self._get("/simulator/sms?limit=1"))["counts"]  # type: ignore[assignment]
+        return counts.get("submits", 0)
 
     async def _get(self, path: str) -> dict[str, object]:
         async with self._session.get(self._url + path) as answer:
@@ -177,6 +185,7 @@ def _job(installation: Installation, scenario: Scenario, first: int) -> Job:
         per_request=scenario.per_request,
         connections=scenario.connections,
         first=first,
+        by_sms=scenario.by_sms,
     )
 
 
@@ -205,10 +214,12 @@ async def _problems(line: SimulatedLine, scenario: Scenario, told: Result) -> li
     await asyncio.sleep(1)  # a report too many would come now
     reports, channels = await line.reports(), await line.channels()
     wanted = scenario.messages
+    by_line, by_sms = (0, wanted) if scenario.by_sms else (wanted, 0)
     found = []
     for what, number, expected in (
         ("messageIds answered", told.answered_ids, wanted),
-        ("messages that LINE took", sum(c["taken"] for c in channels.values()), wanted),
+        ("messages that LINE took", sum(c["taken"] for c in channels.values()), by_line),
+        ("SMS that were handed over", await line.submits(), by_sms),
         ("messages with a report", reports["distinctMessageIds"], wanted),
         ("reports that came twice", reports["duplicates"], 0),
         ("reports that could not be read", reports["unreadable"], 0),

@@ -48,6 +48,14 @@ def test_endpoints_are_listed_and_shown() -> None:
 
 
 @pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize("url", ["ftp://example.com/", "example.com", "http://", "http://[::1"])
+def test_a_url_that_is_never_called_is_not_set(url: str) -> None:
+    typed("webhook", "set", "--account", "shop", "--url", url, fails=True)
+    (endpoint,) = shown("webhook", "list")["endpoints"]
+    assert endpoint["url"] == "http://127.0.0.1:8080/hook"
+
+
+@pytest.mark.usefixtures("installation")
 def test_a_test_push_keeps_to_the_rules_for_addresses() -> None:
     (endpoint,) = shown("webhook", "list")["endpoints"]
     tried = shown("webhook", "test", str(endpoint["id"]), fails=True)

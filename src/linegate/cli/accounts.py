@@ -16,6 +16,7 @@ from linegate.postgres.directory import (
 from linegate.postgres.pool import Connection
 from linegate.postgres.store import Store
 from linegate.sealing import account_context
+from linegate.webhook.guard import Guard
 from linegate.webhook.signing import SECRET_BYTES, secret_of
 
 __all__ = [
@@ -46,6 +47,10 @@ def webhook_set(
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Set the account's own endpoint for delivery reports."""
+    # Addresses and ports are the running service's to judge, at every connection.
+    problem = Guard(allow_private=True).refusal_of(url)
+    if problem is not None:
+        raise CommandError(f"--url: {problem}")
 
     async def work(store: Store) -> int:
         async with store.pool.acquire() as conn:

@@ -5,6 +5,8 @@ import shlex
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
+
 from support.program import as_json, command, home_folder, program, until_status
 from support.waiting import until
 
@@ -42,6 +44,23 @@ async def test_the_sandbox_takes_the_message_of_its_banner_and_tells_that_it_arr
         assert "Traceback" not in up.log_text()
         assert secret not in up.log_text()
         assert "819010000001" not in up.log_text()
+
+
+async def test_the_banners_link_logs_a_browser_in_to_the_console_once() -> None:
+    with home_folder() as home:
+        async with program(home, "--sandbox") as up, aiohttp.ClientSession() as session:
+            (link,) = [word for line in up.banner for word in line.split() if "/enter?" in word]
+            async with session.get(link, allow_redirects=False) as entered:
+                assert (entered.status, entered.headers["Location"]) == (303, "/console/")
+                cookie = entered.cookies["linegate_console"].value
+            headers = {"Cookie": f"linegate_console={cookie}"}
+            async with session.get(up.url + "/console/sandbox", headers=headers) as wall:
+                assert wall.status == 200
+                assert "No phone has shown anything yet" in await wall.text()
+            async with session.get(link, allow_redirects=False) as again:
+                assert again.status == 401
+            assert await up.end() == 0
+        assert link.partition("token=")[2] not in up.log_text()
 
 
 def curl_commands(banner: list[str]) -> list[tuple[str, Any]]:

@@ -1,0 +1,39 @@
+"""The log of messages that an SMS took over, through the SMS leg itself."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from linegate.report.logbook import Asked, Logbook
+from support.sms_world import REFUSED, SmsWorld, sms_world
+from support.world import World
+
+
+@pytest.fixture
+async def sms(world: World) -> AsyncIterator[SmsWorld]:
+    async with sms_world(world) as made:
+        yield made
+
+
+async def logged(sms: SmsWorld, **asked: str) -> list[int]:
+    """The messages that the log shows."""
+    book = Logbook(sms.world.pool, sms.world.clock)
+    page = await book.page(sms.world.account, Asked(limit=10, **asked))  # type: ignore[arg-type]
+    return [each.message.id for each in page.logged]
+
+
+async def test_a_message_in_its_sms_leg_is_pending(sms: SmsWorld) -> None:
+    (id_,) = await sms.accept(1)
+    assert await logged(sms, status_group="PENDING") == [id_]
+    await sms.line_says(REFUSED)
+    assert await sms.legs() == {id_: "due"}
+    assert await logged(sms, status_group="PENDING") == [id_]
+    await sms.send()
+    await sms.provider.receipt("1-1", mcc_mnc="44010")
+    assert await sms.legs() == {}
+    assert await logged(sms, status_group="PENDING") == []
+    assert await logged(sms, status_group="DELIVERED") == [id_]
+    assert await logged(sms, network="44010") == [id_]
+    assert await logged(sms, network="440%") == [id_]
+    assert await logged(sms, network="___10") == [id_]
+    assert await logged(sms, network="520%") == []

@@ -53,6 +53,9 @@ unit: setup ## The tests without sockets and databases
 integration: setup ## The tests on a real PostgreSQL and real HTTP
 	$(BIN)/pytest tests/integration tests/acceptance
 
+rolling-test: setup ## Restart two workers in turn under load: nothing is lost, nothing goes twice
+	$(BIN)/pytest tests/acceptance/test_rolling_restart.py
+
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py
 

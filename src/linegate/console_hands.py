@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from linegate.accept.templates import import_template
+from linegate.admin.registration import import_template
 from linegate.api.auth import Refused
 from linegate.api.directory import Directory
 from linegate.api.explain import Broken

@@ -10,9 +10,11 @@ from linegate.admin.apply import apply_document
 from linegate.admin.desired import DocumentError, Secret, read_document
 from linegate.admin.notes import Change, Hands
 from linegate.api.passwords import hash_password
+from linegate.api.template_request import read_wording
 from linegate.cli.keys import create_key
 from linegate.postgres.audit import list_audit
 from linegate.postgres.identities import KeyRules
+from support.bubbles import a_bubble, a_text
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, Gateway, a_request, running_api
 
@@ -30,6 +32,11 @@ async def gateway(database_url: str, clock: FakeClock) -> AsyncIterator[Gateway]
 async def operator(gateway: Gateway) -> str:
     rules = KeyRules(frozenset({"operator:manage"}))
     return "App " + await create_key(gateway.store, ACCOUNT, name="operator", rules=rules)
+
+
+def a_template(text: str = "Hello {{name}}", **more: Any) -> Json:
+    bubble = a_bubble(a_text(text))
+    return {"sender": "SHOP", "name": "hi", "alt_text": "Hi", "contents": bubble, **more}
 
 
 def a_declaration(**more: Any) -> Json:
@@ -57,6 +64,7 @@ def a_declaration(**more: Any) -> Json:
                 "sms_routes": [
                     {"name": "main", "url": "infobip://key@example.com", "default_sender": "Shop"}
                 ],
+                "templates": [a_template()],
                 "blocklist": ["+81 90 1000 0099"],
                 **more,
             }
@@ -72,7 +80,7 @@ def plain(secret: Secret) -> str:
 async def apply(
     gateway: Gateway, clock: FakeClock, tree: Json, *, dry_run: bool = False
 ) -> list[Change]:
-    hands = Hands(gateway.store.vault, plain, hash_password, "a test")
+    hands = Hands(gateway.store.vault, plain, hash_password, read_wording, "a test")
     return await apply_document(
         gateway.store.pool, read_document(tree), hands, dry_run=dry_run, now=clock.now()
     )
@@ -125,6 +133,9 @@ async def test_only_what_differs_is_changed_and_told_without_secrets(
         ({"blocklist": ["nobody"]}, "no phone number"),
         ({"senders": [{"name": "ACME", "channel_id": "1", "channel_secret": "s"}]}, "another"),
         ({"retention_days": 0}, "retention_days"),
+        ({"templates": [a_template(sender="NONE")]}, "no sender NONE"),
+        ({"templates": [a_template(contents={"type": "bubble"})]}, "SHOP hi: contents"),
+        ({"templates": [a_template(file="x.json")]}, "one of them"),
     ],
 )
 async def test_what_cannot_be_applied_is_named_and_changes_nothing(
@@ -134,6 +145,24 @@ async def test_what_cannot_be_applied_is_named_and_changes_nothing(
         await apply(gateway, clock, a_declaration(**more))
     async with gateway.store.pool.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM account WHERE name = 'shop'") == 0
+
+
+async def test_declared_template_gets_versions_and_stays_approved(
+    gateway: Gateway, clock: FakeClock
+) -> None:
+    async def told(template: Json) -> list[tuple[str, object, object]]:
+        changes = await apply(gateway, clock, a_declaration(templates=[template]))
+        mine = [each for each in changes if "template" in each.subject]
+        return [(each.field, each.before, each.after) for each in mine]
+
+    assert await told(a_template()) == [("", None, "created")]
+    assert await told(a_template(approved=True)) == [("status", "PENDING", "APPROVED")]
+    assert await told(a_template()) == []  # what was approved stays so
+    other = a_template("Bye {{name}}")
+    assert await told(other) == [("version", 1, 2)]
+    other["approved"] = True
+    assert await told(other) == [("status", "PENDING", "APPROVED")]
+    assert await told(other) == []
 
 
 async def test_an_operator_declares_suspends_and_rotates_over_http(

@@ -10,6 +10,7 @@ from linegate.admin.callers import apply_key, apply_user
 from linegate.admin.desired import Account, Division, Document, DocumentError
 from linegate.admin.notes import Change, Hands, Notes, Place
 from linegate.admin.senders import apply_route, apply_sender
+from linegate.admin.templates import apply_template
 from linegate.domain.phone import normalise
 from linegate.domain.policy import Limits
 from linegate.postgres.admin import AccountListed, list_accounts, sender_id_of
@@ -72,6 +73,8 @@ async def _apply_account(
         await _division(conn, entity, "entity", place)
     for route in wanted.sms_routes:
         await apply_route(conn, route, place)
+    for template in wanted.templates:
+        await apply_template(conn, template, place)
     await _block(conn, wanted.blocklist, place)
 
 

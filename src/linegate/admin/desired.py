@@ -6,7 +6,7 @@ deleted. A secret is text, or `{ env = "NAME" }`, or `{ file = "PATH" }`.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +22,8 @@ __all__ = [
     "Secret",
     "SecretReference",
     "Sender",
+    "Settings",
+    "Template",
     "User",
     "read_document",
 ]
@@ -108,10 +110,24 @@ class Route(Struct, forbid_unknown_fields=True):
     enabled: bool = True
 
 
-class Account(Struct, forbid_unknown_fields=True):
-    """An account and what belongs to it. Its own settings: what is left out it does not set."""
+class Template(Struct, forbid_unknown_fields=True):
+    """A registered template. Its bubble stands in `contents` or in a file, as JSON.
 
+    approved: it is sent as it is declared; False: somebody approves it, or has done so.
+    """
+
+    sender: Name
     name: Name
+    alt_text: str
+    language: str = ""
+    contents: dict[str, Any] | None = None
+    file: str | None = None
+    approved: bool = False
+
+
+class Settings(Struct, forbid_unknown_fields=True):
+    """What an account sets for itself; what is left out it does not set."""
+
     suspended: bool = False
     default_sender: str | None = None
     webhook: str | None = None
@@ -119,12 +135,19 @@ class Account(Struct, forbid_unknown_fields=True):
     messages_per_day: Count | None = None
     messages_waiting: Count | None = None
     retention_days: Positive | None = None
+
+
+class Account(Settings, kw_only=True, forbid_unknown_fields=True):
+    """An account, its settings and what belongs to it."""
+
+    name: Name
     senders: list[Sender] = []
     keys: list[Key] = []
     users: list[User] = []
     applications: list[Division] = []
     entities: list[Division] = []
     sms_routes: list[Route] = []
+    templates: list[Template] = []
     blocklist: list[str] = []
 
 

@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from linegate.admin.desired import Resolve, Secret
+from linegate.domain.violation import Violation
+from linegate.postgres.templates import Wording
 from linegate.vault import Vault
 
-__all__ = ["Change", "Hands", "Notes", "Place"]
+__all__ = ["Change", "Hands", "Notes", "Place", "ReadWording"]
+
+ReadWording = Callable[[bytes, datetime], Wording | list[Violation]]
 
 
 class Change(NamedTuple):
@@ -47,11 +51,16 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What applying needs besides the document. actor: for the audit log."""
+    """What applying needs besides the document.
+
+    read_wording: a template's JSON as its rules see it.
+    actor:        for the audit log.
+    """
 
     vault: Vault
     resolve: Resolve
     hash_password: Callable[[str], str]
+    read_wording: ReadWording
     actor: str
 
 

@@ -18,6 +18,7 @@ from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory
 from linegate.api.passwords import hash_password
+from linegate.api.template_request import read_wording
 from linegate.clock import Clock
 from linegate.domain.caller import Caller
 from linegate.domain.keys import (
@@ -113,7 +114,7 @@ class Operator:
         caller, now = await self._caller(request, OPERATE)
         body = await read_body(request, _BODY_LIMIT)
         dry_run = request.query_params.get("dryRun") == "true"
-        hands = Hands(self._vault, _plain, hash_password, caller.name)
+        hands = Hands(self._vault, _plain, hash_password, read_wording, caller.name)
         try:
             document = read_document(msgspec.json.decode(body))
             changes = await apply_document(self._pool, document, hands, dry_run=dry_run, now=now)
@@ -237,7 +238,7 @@ def _plain(secret: Secret) -> str:
     """Over HTTP a secret is text: a caller must not read our environment and files."""
     if isinstance(secret, str):
         return secret
-    raise DocumentError("a secret must be given as text here")
+    raise DocumentError("a secret must be given as text here, and contents as JSON")
 
 
 async def _account_of(conn: Connection, request: Request) -> AccountListed:

@@ -19,7 +19,7 @@ from linegate.line.flex import render_bubble
 from linegate.line.placeholders import Marks
 from linegate.postgres.templates import Wording
 
-__all__ = ["TemplateRequest", "read_template"]
+__all__ = ["TemplateRequest", "read_template", "read_wording"]
 
 _CONTENT = "messages[0].content."
 _LARGEST = 64 * 1024  # bytes of a bubble as the client writes it; LINE takes 30 KB of its own
@@ -63,6 +63,12 @@ def read_template(
         return found[:MOST_VIOLATIONS]
     contents = msgspec.json.encode(tree["contents"]).decode()
     return TemplateRequest(sender, name, language, Wording(tree["altText"], contents, form))
+
+
+def read_wording(body: bytes, now: datetime) -> Wording | list[Violation]:
+    """What a template says, or everything that is wrong with it (never empty)."""
+    read = read_template(body, now)
+    return read.says if isinstance(read, TemplateRequest) else read
 
 
 def _parsed(body: bytes) -> Any:

@@ -8,7 +8,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from linegate.accept.templates import reword
+from linegate.admin.registration import reword
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory

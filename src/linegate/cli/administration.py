@@ -15,6 +15,7 @@ from linegate.admin.desired import DocumentError, Secret, read_document
 from linegate.admin.notes import Change, Hands
 from linegate.api.operator import shown_account, shown_change
 from linegate.api.passwords import hash_password
+from linegate.api.template_request import read_wording
 from linegate.cli.accounts import account, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
 from linegate.clock import SystemClock
@@ -45,7 +46,7 @@ def apply(
 
     async def work(store: Store) -> list[Change]:
         secrets = Secrets(os.environ, file.parent)
-        hands = Hands(store.vault, secrets.text_of, hash_password, actor())
+        hands = Hands(store.vault, secrets.text_of, hash_password, read_wording, actor())
         now = SystemClock().now()
         try:
             return await apply_document(store.pool, document, hands, dry_run=dry_run, now=now)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from linegate.accept.templates import import_template
+from linegate.admin.registration import import_template
 from linegate.api.template_answer import encode_template
 from linegate.api.template_request import TemplateRequest, read_template
 from linegate.cli.accounts import AccountName, account_id_of

@@ -27,7 +27,7 @@ SAMPLES = {"gauge": ("",), "counter": ("",), "histogram": ("_bucket", "_sum", "_
 
 def samples() -> dict[str, set[str]]:
     """Every sample that a scrape may show, with its labels."""
-    found = {}
+    found: dict[str, set[str]] = {}
     declared: list[Any] = list(vars(Metrics(CollectorRegistry())).values())
     for metric in (each for each in declared if hasattr(each, "_documentation")):
         ends = ("_total",) if metric._type == "counter" else SAMPLES[metric._type]

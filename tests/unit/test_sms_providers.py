@@ -58,6 +58,20 @@ def test_what_is_no_report_is_told_apart(body: bytes) -> None:
     assert read_reports(body) is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mccMnc": "440\0"},
+        {"messageCount": 40_000},
+        {"price": {"pricePerMessage": 1e6, "currency": "EUR"}},
+    ],
+)
+def test_a_report_that_no_database_can_keep_is_refused(wrong: dict[str, object]) -> None:
+    report: dict[str, object] = {"messageId": "1", "to": "1", "status": {"groupId": 3, "id": 5}}
+    assert read_reports(json.dumps({"results": [report]}).encode()) is not None
+    assert read_reports(json.dumps({"results": [report | wrong]}).encode()) is None
+
+
 def test_a_duplicate_id_at_infobip_means_that_it_was_taken_before() -> None:
     sent = {"messageId": "AB", "status": {"groupId": 5, "id": 23}}
     answer = Answer(200, json.dumps({"messages": [sent]}).encode())

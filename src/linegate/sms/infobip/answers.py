@@ -5,6 +5,7 @@ Source: published operations send-sms-messages and receive-outbound-sms-message-
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -43,7 +44,7 @@ class _SendAnswer(msgspec.Struct):
 
 
 class _Price(msgspec.Struct, rename="camel"):
-    price_per_message: float
+    price_per_message: Annotated[float, msgspec.Meta(ge=0, lt=1_000_000)]  # as wide as its column
     currency: str = ""
 
 
@@ -52,7 +53,7 @@ class _Report(msgspec.Struct, rename="camel"):
     to: str
     status: _Named
     error: _Named = msgspec.field(default_factory=_Named)
-    message_count: int | None = None
+    message_count: Annotated[int, msgspec.Meta(ge=0, le=0x7FFF)] | None = None
     price: _Price | None = None
     mcc_mnc: str | None = None
     done_at: str = ""
@@ -99,7 +100,9 @@ def outcome_of(status: int) -> Outcome:
 
 
 def read_reports(body: bytes) -> list[Receipt] | None:
-    """The receipts of one webhook call; None if it is not one."""
+    """The receipts of one webhook call; None if it is not one, or cannot be kept."""
+    if b"\\u0000" in body:  # no database keeps it, and one such call would fail its neighbours
+        return None
     try:
         reports = msgspec.json.decode(body, type=_Reports).results
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -269,6 +269,12 @@ async def test_a_sender_is_checked_paused_and_resumed(stage: Stage) -> None:
     await stage.go("/senders/1")
     await press(page, "Resume")
     await said(page, "goes on")
+    await page.get_by_label("Countries").fill("JP, tw")
+    await page.get_by_label("Relay URL").fill("http://127.0.0.1:9/bot")
+    await press(page, "Change")
+    await said(page, "was changed")
+    await expect(page.locator("dl.facts").first).to_contain_text("JP, TW")
+    await expect(page.locator("dl.facts").first).to_contain_text("http://127.0.0.1:9/bot")
 
 
 async def test_a_sender_and_a_route_are_created(stage: Stage) -> None:
@@ -367,8 +373,9 @@ async def test_parts_and_limits_are_set(stage: Stage) -> None:
 async def test_the_sandbox_switches_how_line_behaves(stage: Stage) -> None:
     page = stage.page
     await stage.go("/sandbox")
-    await page.get_by_label("Fate of all messages").select_option("429")
-    await said(page, "LINE is switched to: 429")
+    await page.get_by_label("Fate of all messages").select_option("rate_limited")
+    await said(page, "LINE is switched to: rate_limited")
+    await expect(page.get_by_label("Fate of all messages")).to_have_value("rate_limited")
     sent = await stage.send(a_request("819010000001"))
     message = sent["messages"][0]["messageId"]
 

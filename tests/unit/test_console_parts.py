@@ -11,7 +11,9 @@ from linegate.console.charts import bars, course, share_bar
 from linegate.console.overview import Rates, figures_of
 from linegate.console.pages import duration
 from linegate.console.places import line_of, lines_of
+from linegate.console.wall import LINE_SWITCHES, SMS_SWITCHES
 from linegate.domain.pulse import BOUNDS, BY_SMS, SPANS, Beat, percentile
+from linegate.simulator import fates, smsc_fates
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 TEXT = """{
@@ -111,3 +113,12 @@ def test_charts_scale_to_what_they_show() -> None:
 )
 def test_spans_of_time_are_told_briefly(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_the_sandboxs_switches_are_fates_that_the_simulator_knows() -> None:
+    assert set(LINE_SWITCHES) <= set(fates.SWITCHES)
+    for name, fate in fates.SWITCHES.items():
+        # What the simulator says is switched must be what the page offers, or it shows another.
+        if name in LINE_SWITCHES and fate is not None:
+            assert fate.name == name
+    assert set(SMS_SWITCHES) == set(smsc_fates.SMS_SWITCHES)

@@ -2,7 +2,9 @@
 
 import os
 import re
+from typing import Literal
 
+import phonenumbers
 from starlette.responses import Response
 
 from linegate.console.answers import back, missing, refused
@@ -14,12 +16,14 @@ from linegate.domain.circuit import Hold
 from linegate.postgres.audit import acting
 from linegate.postgres.console import SenderDetail, line_answers, sender_of, sender_states
 from linegate.postgres.directory import hold_sender, insert_sender, resume_sender
+from linegate.postgres.senders import SenderChange, set_sender
 from linegate.postgres.sms_receipts import hear
 from linegate.postgres.sms_routes import NewRoute, enable_route, insert_route, list_routes
 from linegate.postgres.store import Store
 from linegate.sealing import route_context, sender_context
 from linegate.sms.route_url import RouteUrlError, read_route_url
 from linegate.sms.senders import is_sms_sender
+from linegate.webhook.guard import Guard
 
 __all__ = ["SenderPages"]
 
@@ -34,8 +38,9 @@ _PATH = "/console/senders"
 class SenderPages:
     """Shows and steers senders and routes."""
 
-    def __init__(self, store: Store, hands: Hands) -> None:
-        """Write the store; LINE is asked through `hands`."""
+    def __init__(self, store: Store, hands: Hands, guard: Guard) -> None:
+        """Write the store; LINE is asked through `hands`. guard: which URLs may be called."""
+        self._guard = guard
         self._store = store
         self._pool = store.pool
         self._hands = hands
@@ -95,6 +100,38 @@ class SenderPages:
             await resume_sender(conn, sender.id, holds=[hold.value for hold in Hold])
             await hear(conn, [sender.id])  # failover by silence goes on too
         return back(visit, f"{_PATH}/{sender.id}", f"{sender.name} goes on; LINE is asked again.")
+
+    async def change(self, visit: Visit) -> Response:
+        """Write what is given of a sender; what is empty stays."""
+        sender = await self._find(visit)
+        if sender is None:
+            return missing(visit, "sender")
+        form = visit.form
+        asked = form.text("countries").upper().replace(",", " ").split()
+        unknown = [code for code in asked if code not in phonenumbers.SUPPORTED_REGIONS]
+        if unknown:
+            return refused(visit, f"Not a country's code: {', '.join(unknown)}.")
+        relay = form.text("relay_url", 2000)
+        refusal = self._guard.refusal_of(relay) if relay else None
+        if refusal is not None:
+            return refused(visit, f"The relay URL cannot be used: {refusal}")
+        change = SenderChange(
+            channel_secret=self._sealed(sender, "secret", form.text("secret")),
+            access_token=self._sealed(sender, "token", form.text("token", 2000)),
+            countries=sorted(set(asked)) or None,
+            relay_url=relay or None,
+            no_relay=bool(form.text("no_relay")),
+        )
+        async with acting(self._pool, visit.actor) as conn:
+            await set_sender(conn, sender.account_id, sender.name, change)
+        return back(visit, f"{_PATH}/{sender.id}", f"{sender.name} was changed.")
+
+    def _sealed(
+        self, sender: SenderDetail, what: Literal["secret", "token"], given: str
+    ) -> bytes | None:
+        if not given:
+            return None
+        return self._store.vault.seal(given, context=sender_context(sender.name, what))
 
     async def create(self, visit: Visit) -> Response:
         """A new sender in the account that is looked at."""

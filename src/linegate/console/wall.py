@@ -17,22 +17,30 @@ from linegate.console.pages import page
 from linegate.console.phone import draw_content
 from linegate.console.visit import Visit
 
-__all__ = ["Wall"]
+__all__ = ["LINE_SWITCHES", "SMS_SWITCHES", "Wall"]
 
 _LATEST = 60
 _PHONES = 9
 _EACH = 4
-_SWITCHES = {
+LINE_SWITCHES = {
     "normal": "as the numbers say",
-    "slow_answer": "answers late",
+    "slow": "answers after 3 s",
     "silent": "takes all, delivers nothing",
-    "429": "too many requests",
-    "500": "broken, 500",
-    "unanswered": "does not answer",
-    "422": "not deliverable",
-    "401": "refuses the token",
+    "rate_limited": "429: too many requests",
+    "monthly_limit": "429: the month is used up",
+    "error": "500: broken",
+    "no_answer": "does not answer",
+    "refused": "422: cannot reach the user",
+    "forbidden": "403: may not use this",
+    "unauthorised": "401: refuses the token",
 }
-_SMS_SWITCHES = {"normal": "as the numbers say", "closed": "closed"}
+SMS_SWITCHES = {
+    "normal": "as the numbers say",
+    "throttled": "slow down",
+    "error": "a system error",
+    "unanswered": "does not answer",
+    "closed": "closes the connection",
+}
 _TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 
@@ -81,8 +89,8 @@ class Wall:
             template,
             phones=_phones(messages.get("messages", []), sms.get("messages", [])),
             fate=next((each["fate"] for each in channels), "normal"),
-            switches=_SWITCHES,
-            sms_switches=_SMS_SWITCHES,
+            switches=LINE_SWITCHES,
+            sms_switches=SMS_SWITCHES,
             fates=fates.get("fates", []),
             sms_fates=sms_fates.get("fates", []),
             each=_EACH,

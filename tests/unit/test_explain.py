@@ -104,6 +104,17 @@ def test_content_without_a_type_is_explained_as_a_notification() -> None:
     ]
 
 
+def test_bubble_without_a_block_is_told_unless_its_block_is_broken() -> None:
+    path = "messages[0].content.contents"
+
+    def told_of(**properties: Any) -> list[str]:
+        return sorted(places(a_request(a_message(a_content({"type": "BUBBLE", **properties})))))
+
+    assert told_of(size="HUGE") == [f"{path}.body", f"{path}.size"]
+    assert told_of(header=5) == [f"{path}.header"]
+    assert told_of(footer={"layout": "ROUND"}) == [f"{path}.footer.layout"]
+
+
 def test_broken_end_of_a_window_hides_not_that_the_other_is_missing() -> None:
     window = {"days": ["MONDAY"], "to": {"hour": 24, "minute": 60}}
     request = a_request(a_message(options={"deliveryTimeWindow": window}))

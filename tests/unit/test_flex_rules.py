@@ -35,7 +35,7 @@ def test_full_bubble_breaks_no_rule() -> None:
 
 
 def test_bubble_has_a_block() -> None:
-    assert places({"type": "BUBBLE", "size": "KILO"}) == ["c"]
+    assert places({"type": "BUBBLE", "size": "KILO"}) == ["c.body"]
     for block in ("header", "body", "footer"):
         assert violations({"type": "BUBBLE", block: a_box()}) == []
 

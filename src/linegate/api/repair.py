@@ -46,6 +46,8 @@ _STAND_INS: dict[str, Any] = {
     "url": _URL,
 }
 
+_BLOCKS = {("contents", name) for name in ("header", "body", "footer")}
+
 # Taking a broken value away may leave a required one missing, whose stand-in may have to be
 # completed; no place of a request is deeper in this than so.
 _ROUNDS = 4
@@ -89,6 +91,8 @@ def _mend(tree: Any, error: StructureError) -> None:
             return
         if error.steps[-2:-1] == ("placeholders",):
             parent[last] = "-"  # its template would miss it
+        elif error.steps[-2:] in _BLOCKS:
+            parent[last] = {"layout": "VERTICAL"}  # a bubble would miss its only block
         elif error.absent:
             parent[last] = copy.deepcopy(_stand_in(error.steps, parent))
         else:

@@ -51,7 +51,7 @@ _BLOCK_LEVEL = 3
 _LEVELS_PER_BOX = 2
 
 _FIRST_ABSOLUTE = "must not be ABSOLUTE on the first component of a block"
-_NO_BLOCK = "must have a header, body or footer: LINE takes no bubble without a block"
+_NO_BLOCK = "is required without header and footer: LINE takes no bubble without a block"
 _TOO_DEEP = f"must not be nested deeper than {NESTING} levels of objects and arrays"
 
 _ENCODER = msgspec.json.Encoder()
@@ -80,7 +80,7 @@ def bubble_violations(bubble: Bubble, path: str) -> list[Violation]:
         if block is not None:
             _check_block(block, f"{path}.{name}", found)
     if all(block is None for _, block in blocks):
-        found.append(Violation(path, _NO_BLOCK))
+        found.append(Violation(f"{path}.body", _NO_BLOCK))
     if bubble.action is not None:
         _check_action(bubble.action, f"{path}.action", found)
     _check_size(bubble, path, found)

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from linegate.domain.ids import public_id
 from linegate.report.logbook import Asked, Logbook
+from linegate.report.timeline import timeline_of
 from support.sms_world import REFUSED, SmsWorld, sms_world
 from support.world import World
 
@@ -27,6 +29,13 @@ async def test_a_message_in_its_sms_leg_is_pending(sms: SmsWorld) -> None:
     assert await logged(sms, status_group="PENDING") == [id_]
     await sms.line_says(REFUSED)
     assert await sms.legs() == {id_: "due"}
+    found = await Logbook(sms.world.pool, sms.world.clock).message(
+        sms.world.account, public_id(id_)
+    )
+    assert found is not None
+    told = [(entry["event"], entry.get("statusId")) for entry in timeline_of(*found[:2])]
+    events = [("ACCEPTED", None), ("RELEASED", None), ("ATTEMPT", None), ("FAILOVER", 9)]
+    assert told == events
     assert await logged(sms, status_group="PENDING") == [id_]
     await sms.send()
     await sms.provider.receipt("1-1", mcc_mnc="44010")

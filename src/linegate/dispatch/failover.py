@@ -48,7 +48,7 @@ async def write_failovers(
     ]
     if told:
         await insert_interim(conn, told, now=now)
-    written = await fail_over(conn, planned, tried) if planned else 0
+    written = await fail_over(conn, planned, tried, now=now) if planned else 0
     if over:
         written += await finish(conn, over, () if planned else tried, now=now)
     return written

@@ -12,6 +12,7 @@ from linegate.postgres.reporting import finished
 
 __all__ = [
     "Content",
+    "FailedOver",
     "History",
     "LateEvent",
     "LogFilter",
@@ -102,6 +103,14 @@ class ToldReceipt(NamedTuple):
     route: str | None
 
 
+class FailedOver(NamedTuple):
+    """When the SMS leg began; status, error: how the LINE leg had ended."""
+
+    at: datetime
+    status: int
+    error: int
+
+
 class LateEvent(NamedTuple):
     """A delivery event that came after the end."""
 
@@ -144,6 +153,7 @@ class History(NamedTuple):
     receipts: Sequence[ToldReceipt] = ()
     released_at: datetime | None = None
     pulled_at: datetime | None = None
+    failover: FailedOver | None = None
 
 
 async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
@@ -256,13 +266,16 @@ async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int
 async def load_history(conn: Connection, message_id: int) -> History:
     """What happened to one message."""
     marks = await bundled().message_marks.one(conn, id=message_id) or (None, None)
+    failover = await bundled().message_failover.one(conn, id=message_id)
     return History(
         [TriedSend(*row) for row in await bundled().message_attempts.many(conn, id=message_id)],
         [LateEvent(*row) for row in await bundled().message_late_events.many(conn, id=message_id)],
         [TriedPush(*row) for row in await bundled().message_tries.many(conn, id=message_id)],
         [WaitingPush(*row) for row in await bundled().message_pushes.many(conn, id=message_id)],
         [ToldReceipt(*row) for row in await bundled().message_receipts.many(conn, id=message_id)],
-        *marks,
+        released_at=marks[0],
+        pulled_at=marks[1],
+        failover=None if failover is None else FailedOver(*failover),
     )
 
 

@@ -22,6 +22,7 @@ PARTITIONED = (
     "sms_receipt",
     "sms_end",
     "track_release",
+    "failover",
 )
 _BEHIND = 1  # a clock behind ours may still write into yesterday
 _AHEAD = 7

@@ -138,7 +138,9 @@ async def failover_facts(conn: Connection, ids: Sequence[int]) -> dict[int, Fail
     }
 
 
-async def fail_over(conn: Connection, planned: Sequence[PlannedSms], tried: Sequence[Tried]) -> int:
+async def fail_over(
+    conn: Connection, planned: Sequence[PlannedSms], tried: Sequence[Tried], *, now: datetime
+) -> int:
     """Put messages into their SMS leg; gives how many were still in their LINE leg.
 
     tried: the attempts that led there, for the time line.
@@ -153,6 +155,7 @@ async def fail_over(conn: Connection, planned: Sequence[PlannedSms], tried: Sequ
         due_ats=[each.due_at for each in ordered],
         deadlines=[each.deadline_at for each in ordered],
         senders=[each.sender for each in ordered],
+        now=now,
         **attempted(tried),
     )
     return len(rows)
@@ -180,6 +183,7 @@ async def fail_over_waiting(
     deadline_at: datetime,
     sender: str | None,
     limit: int,
+    now: datetime,
 ) -> int:
     """Put messages that were never released into their SMS leg; gives how many."""
     rows = await bundled().fail_over_waiting.many(
@@ -191,6 +195,7 @@ async def fail_over_waiting(
         deadline=deadline_at,
         sms_sender=sender,
         limit=limit,
+        now=now,
     )
     return rows[0]["moved"] if rows else 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from linegate.domain.wiretime import format_instant
 from linegate.postgres.logs import (
+    FailedOver,
     History,
     Logged,
     ToldReceipt,
@@ -31,6 +32,8 @@ def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
         (late.received_at, {"event": "LATE_DELIVERY_EVENT", "attempt": late.attempt})
         for late in history.late_events
     ]
+    if history.failover is not None:
+        entries.append(_failover(history.failover))
     entries += [_receipt(each) for each in history.receipts]
     if logged.message.done_at is not None:
         ended = {"event": "ENDED", "statusId": logged.message.status}
@@ -60,6 +63,11 @@ def _attempt(tried: TriedSend) -> Entry:
     if tried.detail:
         entry["detail"] = tried.detail
     return tried.started_at, entry
+
+
+def _failover(failover: FailedOver) -> Entry:
+    left = {"event": "FAILOVER", "statusId": failover.status, "errorId": failover.error}
+    return failover.at, left
 
 
 def _receipt(told: ToldReceipt) -> Entry:

@@ -181,6 +181,7 @@ class Shaper:
             deadline_at=deadline_at,
             sender=sms.sender,
             limit=_CHUNK,
+            now=now,
         )
         return True
 

@@ -106,6 +106,13 @@ ALTER TABLE sender
 
 ALTER TABLE final ADD pulled_at timestamptz;
 -- Networks are known of SMS alone: for the log's filters mcc and mnc.
+-- When a message went over to its SMS leg, and how its LINE leg had ended.
+CREATE TABLE failover (
+    message_id bigint PRIMARY KEY,
+    at         timestamptz NOT NULL,
+    status     smallint NOT NULL,
+    error      smallint NOT NULL
+) PARTITION BY RANGE (message_id);
 ALTER TABLE sms_end ADD account_id bigint, ADD sent_at timestamptz;
 CREATE INDEX sms_end_network ON sms_end (account_id, mcc_mnc COLLATE "C", sent_at DESC, message_id DESC)
     WHERE mcc_mnc IS NOT NULL;

@@ -188,6 +188,10 @@ JOIN bulk ON bulk.id = object.bulk_id
 LEFT JOIN final ON final.message_id = message.id
 WHERE message.id = :id;
 
+-- name: message_failover :one
+-- When its SMS leg began, and how its LINE leg had ended.
+SELECT at, status, error FROM failover WHERE message_id = :id;
+
 -- name: message_attempts :many
 -- What was tried with a message.
 SELECT attempt.number, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.code, attempt.error,

@@ -38,6 +38,10 @@ legs AS (
     FROM failed
     RETURNING id
 ),
+noted AS (  -- for the time line
+    INSERT INTO failover (message_id, at, status, error)
+    SELECT id, :now, status, error FROM failed ON CONFLICT DO NOTHING
+),
 told AS (
     SELECT pg_notify('linegate_sms', '') FROM (SELECT 1 FROM legs LIMIT 1) AS any_leg
 )
@@ -65,6 +69,10 @@ legs AS (
            best_sms_route(track.account_id, waiting.destination, :sms_sender), 'due', :due_at, :deadline, 0,
            :status, :error, waiting.destination, :sms_sender
     FROM waiting, track WHERE track.id = :track_id
+),
+noted AS (
+    INSERT INTO failover (message_id, at, status, error)
+    SELECT id, :now, :status, :error FROM waiting ON CONFLICT DO NOTHING
 ),
 told AS (
     SELECT pg_notify('linegate_sms', '')

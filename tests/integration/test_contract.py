@@ -236,6 +236,15 @@ async def test_used_bulk_id_is_refused_at_its_place(gateway: Gateway, key: str) 
     assert (await post(gateway, key, request)).status == 200
     answer = await post(gateway, key, request)
     assert (answer.status, places(answer)) == (400, ["options.schedule.bulkId"])
+    broken = {**request, "messages": [{**request["messages"][0], "sender": "nobody"}, {}]}
+    assert "messages[0].sender" in places(await post(gateway, key, broken))
+    for path in ("", "/validate", "/preview"):
+        sent = {"Authorization": key, "Content-Type": JSON}
+        data = json.dumps(broken).encode()
+        answer = await gateway.call("POST", MESSAGES + path, headers=sent, data=data)
+        told = [each["property"] for each in answer.json["violations"]]
+        assert told.count("options.schedule.bulkId") == 1, path
+        assert "messages[0].sender" in told
 
 
 async def test_no_answer_tells_the_number_or_the_key(gateway: Gateway, key: str) -> None:

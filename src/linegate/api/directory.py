@@ -23,6 +23,7 @@ from linegate.postgres.directory import (
     find_sender,
 )
 from linegate.postgres.divisions import load_policy
+from linegate.postgres.logs import find_client_ids
 from linegate.postgres.pool import Pool
 from linegate.postgres.sms_routes import Routing, routing_of
 from linegate.postgres.subscriptions import delivery_subscriptions
@@ -50,6 +51,11 @@ class Directory:
         )
         self._routings: Memory[int, list[Routing]] = Memory(self._load_routings, REMEMBERED_FOR)
         self._defaults: Memory[int, int] = Memory(self._load_default, REMEMBERED_FOR)
+
+    async def has_bulk(self, account_id: int, bulk_id: str) -> bool:
+        """Whether a client of the account has used this bulkId. Asked anew each time."""
+        async with self._pool.acquire() as conn:
+            return bool(await find_client_ids(conn, account_id, "bulk", [bulk_id]))
 
     async def policy(self, account_id: int, now: datetime) -> AccountPolicy:
         """What an account and its parts set."""

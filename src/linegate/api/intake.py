@@ -22,7 +22,11 @@ from linegate.domain.bulk import Bulk
 from linegate.domain.caller import Caller
 from linegate.domain.violation import Violation
 
-__all__ = ["LARGE", "Intake", "Read"]
+__all__ = ["BULK_ID_USED", "LARGE", "Intake", "Read"]
+
+BULK_ID_USED = Violation(
+    "options.schedule.bulkId", "was used before: a bulkId names one request of the account"
+)
 
 LARGE = 256 * 1024
 """Bytes: from here on a body is no longer read between two other requests."""
@@ -51,7 +55,21 @@ class Intake:
     async def read(
         self, body: bytes, caller: Caller, now: datetime, *, is_trial: bool = False
     ) -> Read | Broken:
-        """What a body asks for. is_trial: nothing is written for it, not even an endpoint."""
+        """What a body asks for. is_trial: nothing is written for it, not even an endpoint.
+
+        Whether the bulkId of a sound one is free is not asked: its commit will tell.
+        """
+        read = await self._read(body, caller, now, is_trial=is_trial)
+        if isinstance(read, Read):
+            return read
+        bulk_id = _bulk_id_of(read.request)
+        if bulk_id and await self._directory.has_bulk(caller.account_id, bulk_id):
+            return Broken(bounded([*read.violations, BULK_ID_USED]), read.request)
+        return read
+
+    async def _read(
+        self, body: bytes, caller: Caller, now: datetime, *, is_trial: bool
+    ) -> Read | Broken:
         policy = await self._directory.policy(caller.account_id, now)
         look = partial(examine, body, now, needs_sender=not policy.has_default_sender)
         asked = await run_in_threadpool(look) if len(body) > LARGE else look()
@@ -86,3 +104,9 @@ class Intake:
             return None
         reason = f"must have at most {self._destinations_limit} destinations in all"
         return Violation("messages", reason)
+
+
+def _bulk_id_of(request: LineRequest | None) -> str | None:
+    if request is None or request.options is None or request.options.schedule is None:
+        return None
+    return request.options.schedule.bulk_id

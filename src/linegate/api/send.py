@@ -15,7 +15,7 @@ from linegate.api.directory import Directory
 from linegate.api.explain import Broken
 from linegate.api.gate import Gate
 from linegate.api.idempotency_key import IDEMPOTENCY_KEY, read_key
-from linegate.api.intake import Intake
+from linegate.api.intake import BULK_ID_USED, Intake
 from linegate.api.schemas_response import encode_send_answer
 from linegate.clock import Clock
 from linegate.domain.bulk import Bulk
@@ -83,8 +83,7 @@ class Send:
     def _taken(self, bulk: Bulk, accepted: Accepted | BulkIdTaken) -> Response:
         """The answer to a request that was new."""
         if isinstance(accepted, BulkIdTaken):
-            reason = "was used before: a bulkId names one request of the account"
-            raise Refused(400, [Violation("options.schedule.bulkId", reason)])
+            raise Refused(400, [BULK_ID_USED])
         rejected = sum(len(part.rejections) for part in bulk.objects)
         self._metrics.accepted.labels("rejected").inc(rejected + len(accepted.duplicates))
         self._metrics.accepted.labels("accepted").inc(

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from linegate.api.auth import authorise
 from linegate.api.directory import Directory
 from linegate.api.explain import MOST_VIOLATIONS, Broken, bounded
-from linegate.api.intake import LARGE, Intake, Read
+from linegate.api.intake import BULK_ID_USED, LARGE, Intake, Read
 from linegate.api.problems import problem
 from linegate.api.repair import related
 from linegate.api.strangers import unknown_properties
@@ -33,7 +33,6 @@ __all__ = ["Validate"]
 
 _DESCRIPTION = "The request can be sent and will be accepted."
 _ACTION = "No action is required; looking into the violations listed is recommended."
-_USED = "was used before: a bulkId names one request of the account"
 
 
 class Validate:
@@ -59,9 +58,9 @@ class Validate:
             violations = read.violations
             skippable += await self._odd(read, caller, now)
         else:
-            violations, rejected = await self._clashes(read.bulk)
+            violations = await self._used(read.bulk)
             skippable += await self._odd(read, caller, now)
-            skippable += rejected
+            skippable += await self._clashes(read.bulk)
         if violations:
             accept = request.headers.get("accept")
             return problem(400, accept, violations, skippable=bounded(skippable))
@@ -82,16 +81,16 @@ class Validate:
         places = [violation.property for violation in broken]
         return [each for each in found if not any(related(each.property, at) for at in places)]
 
-    async def _clashes(self, bulk: Bulk) -> tuple[list[Violation], list[Violation]]:
-        """Ids that were used before: of the bulk, a violation; of messages, a rejection each."""
-        violations = []
+    async def _used(self, bulk: Bulk) -> list[Violation]:
+        id_ = bulk.client_id
+        is_used = id_ is not None and await self._directory.has_bulk(bulk.account_id, id_)
+        return [BULK_ID_USED] if is_used else []
+
+    async def _clashes(self, bulk: Bulk) -> list[Violation]:
+        """The destinations that will be rejected, those with a used messageId included."""
+        names = [name for part in bulk.objects for name in part.client_ids]
+        asked = sorted({name for name in names if name is not None})
         async with self._pool.acquire() as conn:
-            if bulk.client_id is not None and await find_client_ids(
-                conn, bulk.account_id, "bulk", [bulk.client_id]
-            ):
-                violations.append(Violation("options.schedule.bulkId", _USED))
-            names = [name for part in bulk.objects for name in part.client_ids]
-            asked = sorted({name for name in names if name is not None})
             used = (
                 set(await find_client_ids(conn, bulk.account_id, "message", asked))
                 if asked
@@ -103,7 +102,7 @@ class Validate:
                 duplicates.add(at)
             elif name is not None:
                 used.add(name)  # the first of the request takes it
-        return violations, bulk_warnings(bulk, frozenset(duplicates))
+        return bulk_warnings(bulk, frozenset(duplicates))
 
 
 def _strangers(body: bytes) -> list[Violation]:

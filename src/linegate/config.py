@@ -78,6 +78,7 @@ class Settings:
     log_format: str
     log_attempts: int
     runtime_folder: Path | None = None  # XDG_RUNTIME_DIR: where a short socket path may be made
+    config_file: Path | None = None  # what was read, for children to read too
 
     @property
     def is_embedded(self) -> bool:
@@ -120,7 +121,11 @@ def load(
     if problems:
         raise ConfigError(problems)
     runtime = environment.get("XDG_RUNTIME_DIR")
-    return Settings(**values, runtime_folder=Path(runtime) if runtime else None)
+    return Settings(
+        **values,
+        runtime_folder=Path(runtime) if runtime else None,
+        config_file=file.absolute() if file else None,
+    )
 
 
 # Option name -> (where it was given, for messages; the value as given).
@@ -215,4 +220,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
 
 
 _BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
-assert set(_BY_NAME) == {each.name for each in fields(Settings)} - {"runtime_folder"}
+assert set(_BY_NAME) == {each.name for each in fields(Settings)} - {
+    "runtime_folder",
+    "config_file",
+}

@@ -161,4 +161,6 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1" if settings.webhook_allow_private else "0",
         "LINEGATE_LOG_LEVEL": settings.log_level,
     }
+    if settings.config_file is not None:
+        changed["LINEGATE_CONFIG"] = str(settings.config_file)
     return {**os.environ, **changed}

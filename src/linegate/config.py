@@ -78,7 +78,7 @@ class Settings:
     log_format: str
     log_attempts: int
     runtime_folder: Path | None = None  # XDG_RUNTIME_DIR: where a short socket path may be made
-    config_file: Path | None = None  # what was read, for children to read too
+    config_file: Path | None = field(default=None, compare=False)  # for children to read too
 
     @property
     def is_embedded(self) -> bool:

@@ -171,3 +171,50 @@ def test_destinations_are_blocked_listed_and_let_go(shell: Shell, tmp_path: Path
     assert len(shell.json("blocklist", "list", *ACME)["blocklist"]) == 2
     file.write_text("819010000001\nnonsense\n")
     assert "line 2" in shell.refusal("blocklist", "add", *ACME, "--file", str(file))
+
+
+def test_settings_of_an_account_are_set_one_by_one_and_taken_away(shell: Shell) -> None:
+    first = shell.json("account", "set", "acme", "--messages-per-day", "7", "--retention-days", "3")
+    assert (first["messagesPerDay"], first["retentionDays"]) == (7, 3)
+    second = shell.json("account", "set", "acme", "--messages-per-day", "none")
+    assert (second["messagesPerDay"], second["retentionDays"]) == (None, 3)
+    assert shell.json("account", "show", "acme") == second
+    refuse = shell.refusal
+    assert "no sender NONE" in refuse("account", "set", "acme", "--default-sender", "NONE")
+    assert "requestsPerSecond" in refuse("account", "set", "acme", "--requests-per-second", "0")
+    assert "messagesPerDay" in refuse("account", "set", "acme", "--messages-per-day", "many")
+    assert "at least one" in refuse("account", "set", "acme")
+    assert "no account" in refuse("account", "show", "nobody")
+    assert shell.json("account", "show", "acme") == second
+
+
+def test_limits_of_a_key_are_shown_and_outlive_its_rotation(shell: Shell) -> None:
+    shell.json("key", "create", *ACME)
+    [made] = shell.json("key", "list", *ACME)["keys"]
+    number = str(made["id"])
+    limits = ("--requests-per-second", "5", "--messages-per-day", "100")
+    shown = shell.json("key", "set", *ACME, number, *limits)
+    assert (shown["requestsPerSecond"], shown["messagesPerDay"]) == (5, 100)
+    shell.json("key", "rotate", *ACME, number)
+    new = shell.json("key", "list", *ACME)["keys"][1]
+    assert (new["requestsPerSecond"], new["messagesPerDay"]) == (5, 100)
+    changed = shell.json("key", "set", *ACME, number, "--requests-per-second", "none")
+    assert (changed["requestsPerSecond"], changed["messagesPerDay"]) == (None, 100)
+    assert "no key 77" in shell.refusal("key", "set", *ACME, "77", *limits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "plural"), [("application", "applications"), ("entity", "entities")]
+)
+def test_settings_of_a_division_are_set_one_by_one(shell: Shell, kind: str, plural: str) -> None:
+    made = shell.json(kind, "set", *ACME, "shop", "--messages-per-day", "0", "--name", "Shop")
+    assert (made["id"], made["name"], made["messagesPerDay"]) == ("shop", "Shop", 0)
+    url = "https://shop.example/reports"
+    more = shell.json(kind, "set", *ACME, "shop", "--webhook", url, "--templates", "required")
+    assert more == {**made, "webhook": url, "templates": "required"}
+    less = shell.json(kind, "set", *ACME, "shop", "--webhook", "none", "--messages-per-day", "9")
+    assert less == {**more, "webhook": None, "messagesPerDay": 9}
+    assert shell.json(kind, "list", *ACME) == {"account": "acme", plural: [less]}
+    assert "templates" in shell.refusal(kind, "set", *ACME, "shop", "--templates", "all")
+    assert "no sender NONE" in shell.refusal(kind, "set", *ACME, "new", "--default-sender", "NONE")
+    assert shell.json(kind, "list", *ACME)[plural] == [less]

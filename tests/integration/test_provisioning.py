@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from linegate.admin.settings import KeyChange, change_key
 from linegate.cli.accounts import account_id_of
 from linegate.cli.keys import create_key
 from linegate.domain.policy import Limits
 from linegate.postgres.directory import ensure_endpoint
 from linegate.postgres.divisions import Kind, set_account, set_division
-from linegate.postgres.identities import KeyRules
+from linegate.postgres.identities import KeyRules, list_keys
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, SENDER, Answer, Gateway, a_request, running_api
 
@@ -211,6 +212,42 @@ async def test_one_request_too_many_in_a_second_is_answered_429(
     assert refused.headers["Retry-After"] == "1"
     await clock.advance(timedelta(seconds=1))
     assert (await send(gateway, key)).status == 200
+
+
+async def set_key_of(gateway: Gateway, clock: FakeClock, **limits: int) -> str:
+    """A key with limits of its own."""
+    text = await create_key(gateway.store, ACCOUNT, name="limited")
+    async with gateway.store.pool.acquire() as conn:
+        account_id = await account_id_of(conn, ACCOUNT)
+        key_id = (await list_keys(conn, account_id))[-1].id
+        assert await change_key(conn, account_id, key_id, KeyChange(**limits))
+    await clock.advance(timedelta(seconds=2))
+    return "App " + text
+
+
+async def test_a_keys_own_limit_of_requests_holds_for_it_alone(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    limited = await set_key_of(gateway, clock, requests_per_second=2)
+    assert [(await send(gateway, limited)).status for _ in range(3)] == [200, 200, 429]
+    assert (await send(gateway, key)).status == 200
+    await clock.advance(timedelta(seconds=1))
+    assert (await send(gateway, limited)).status == 200
+
+
+async def test_a_keys_own_daily_limit_holds_for_it_alone_and_refuses_before_writing(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    limited = await set_key_of(gateway, clock, messages_per_day=1)
+    assert (await send(gateway, limited)).status == 200
+    refused = await send(gateway, limited)
+    assert refused.status == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    async with gateway.store.pool.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM message") == 1
+    assert (await send(gateway, key)).status == 200
+    await clock.advance(timedelta(days=1))
+    assert (await send(gateway, limited)).status == 200
 
 
 async def test_daily_limit_is_exact_and_refuses_before_anything_is_written(

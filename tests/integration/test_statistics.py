@@ -1,12 +1,15 @@
 """Counts and cost are exact at any moment, and each message is added up exactly once."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from linegate.api.pressure import Pressure
 from linegate.cli.accounts import account_id_of
 from linegate.cli.keys import create_key
 from linegate.dispatch.reconciler import Reconciler
@@ -170,6 +173,18 @@ async def test_overload_of_the_installation_is_a_503_with_retry_after(
         await roll(gateway.store.pool, clock)
         await clock.advance(timedelta(seconds=2))
         assert (await send(gateway, key)).status == 200
+
+
+async def test_nothing_is_taken_while_the_disk_has_less_than_its_reserve(
+    pool: Pool, clock: FakeClock, tmp_path: Path
+) -> None:
+    whole_disk = shutil.disk_usage(tmp_path).total
+    full = Pressure(pool, home=tmp_path, disk_reserve=whole_disk + 1, waiting_limit=0)
+    assert await full.refusal(clock.now()) == "the disk is nearly full"
+    roomy = Pressure(pool, home=tmp_path, disk_reserve=1, waiting_limit=0)
+    assert await roomy.refusal(clock.now()) is None
+    elsewhere = Pressure(pool, home=None, disk_reserve=whole_disk + 1, waiting_limit=0)
+    assert await elsewhere.refusal(clock.now()) is None
 
 
 async def test_lines_own_count_is_kept_beside_ours_and_asked_until_it_is_ready(

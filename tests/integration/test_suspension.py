@@ -18,6 +18,7 @@ from linegate.postgres.pool import Pool
 from linegate.postgres.suspension import resume_account, suspend_account
 from linegate.shape.shaper import Shaper
 from support.clock import FakeClock
+from support.sms_world import REFUSED, sms_world
 from support.world import HOUR, SECOND, World, a_world
 
 
@@ -114,3 +115,36 @@ async def test_what_its_client_has_paused_stays_paused(world: World) -> None:
     await world.clock.advance(timedelta(minutes=5))
     await resume(world)
     assert await world.steps() == dict.fromkeys(ids, "held")
+
+
+async def test_what_waits_for_its_sms_is_parked_and_goes_on_with_its_validity(
+    world: World,
+) -> None:
+    async with sms_world(world) as sms:
+        (id_,) = await sms.accept(sms_validity=HOUR)
+        await sms.line_says(REFUSED)
+        assert await sms.legs() == {id_: "due"}
+        await suspend(world)
+        assert await sms.send() == 0
+        await world.clock.advance(3 * HOUR)
+        await sms.sweep()
+        assert await sms.send() == 0
+        assert sms.provider.seen == []
+        assert await sms.legs() == {id_: "due"}  # three hours late, and not expired
+        await resume(world)
+        assert await sms.send() == 1
+        assert [each.message_id for each in sms.provider.seen] == [id_]
+        (leg,) = await world.rows("SELECT deadline_at FROM sms_leg")
+        assert leg["deadline_at"] == world.now + HOUR
+        await sms.provider.receipt("1-1")
+        assert await world.end(id_) == (5, 0)
+
+
+async def test_sms_that_was_handed_over_before_still_ends_by_its_receipt(world: World) -> None:
+    async with sms_world(world) as sms:
+        (id_,) = await sms.accept()
+        await sms.line_says(REFUSED)
+        assert await sms.send() == 1
+        await suspend(world)
+        await sms.provider.receipt("1-1")
+        assert await world.end(id_) == (5, 0)

@@ -13,11 +13,13 @@ from rich.table import Table
 from linegate.admin.apply import apply_document
 from linegate.admin.desired import DocumentError, Secret, read_document
 from linegate.admin.notes import Change, Hands
+from linegate.admin.settings import AccountChange, change_account
 from linegate.api.operator import shown_account, shown_change
 from linegate.api.passwords import hash_password
 from linegate.api.template_request import read_wording
 from linegate.cli.accounts import account, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
+from linegate.cli.setting import CLEAR, asked, told_as_command, whole
 from linegate.clock import SystemClock
 from linegate.postgres.admin import AccountListed, list_accounts
 from linegate.postgres.audit import Change as Audited
@@ -146,6 +148,63 @@ def account_list(as_json: Annotated[bool, JsonFlag] = False) -> None:
     ]
     shown = [shown_account(each) for each in accounts]
     show({"accounts": shown}, as_json=as_json, plain="\n".join(lines))
+
+
+@account.command("set")
+def account_set(
+    name: str,
+    default_sender: Annotated[
+        str | None, typer.Option(help=f"The sender of messages that name none; {CLEAR}.")
+    ] = None,
+    requests_per_second: Annotated[
+        str | None, typer.Option(help=f"Most requests in a second; {CLEAR}.")
+    ] = None,
+    messages_per_day: Annotated[
+        str | None, typer.Option(help=f"Most messages of a UTC day; {CLEAR}.")
+    ] = None,
+    messages_waiting: Annotated[
+        str | None, typer.Option(help=f"Most messages that have not ended; {CLEAR}.")
+    ] = None,
+    retention_days: Annotated[
+        str | None, typer.Option(help=f"Days that ended messages are kept; {CLEAR}.")
+    ] = None,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Change settings of an account; what is not named stays. Counts within 2 seconds."""
+    tree = {
+        "defaultSender": default_sender,
+        "requestsPerSecond": whole(requests_per_second),
+        "messagesPerDay": whole(messages_per_day),
+        "messagesWaiting": whole(messages_waiting),
+        "retentionDays": whole(retention_days),
+    }
+
+    async def work(store: Store) -> AccountListed:
+        async with store.pool.acquire() as conn, conn.transaction():
+            account_id = await account_id_of(conn, name)
+            with told_as_command():
+                await change_account(conn, account_id, asked(tree, AccountChange))
+            return (await list_accounts(conn, name))[0]
+
+    _show_account(with_store(work), as_json=as_json)
+
+
+@account.command("show")
+def account_show(name: str, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """Show an account's settings."""
+
+    async def work(store: Store) -> AccountListed:
+        async with store.pool.acquire() as conn:
+            await account_id_of(conn, name)
+            return (await list_accounts(conn, name))[0]
+
+    _show_account(with_store(work), as_json=as_json)
+
+
+def _show_account(found: AccountListed, *, as_json: bool) -> None:
+    shown = shown_account(found)
+    lines = [f"{field}\t{_text(value)}" for field, value in shown.items()]
+    show(shown, as_json=as_json, plain="\n".join(lines))
 
 
 @account.command("suspend")

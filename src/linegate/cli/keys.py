@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from linegate.admin.settings import KeyChange, change_key
 from linegate.cli.access import Addresses, Scopes, instant_of, networks_of, scopes_of, span_of
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.setting import CLEAR, asked, whole
 from linegate.clock import SystemClock
 from linegate.domain.caller import PlatformRule
 from linegate.domain.keys import ALL_SCOPES, digest_of, format_key
@@ -139,6 +141,34 @@ def key_rotate(
     show({"key": made.key, "id": id_, "account": owner}, as_json=as_json, plain=made.key)
 
 
+@key.command("set")
+def key_set(
+    owner: AccountName,
+    key_id: int,
+    requests_per_second: Annotated[
+        str | None, typer.Option(help=f"Most requests in a second; {CLEAR}.")
+    ] = None,
+    messages_per_day: Annotated[
+        str | None, typer.Option(help=f"Most messages of a UTC day; {CLEAR}.")
+    ] = None,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Change limits of one key, beside those of its account. Counts within 2 seconds."""
+    tree = {
+        "requestsPerSecond": whole(requests_per_second),
+        "messagesPerDay": whole(messages_per_day),
+    }
+
+    async def work(store: Store) -> KeyListed:
+        async with store.pool.acquire() as conn, conn.transaction():
+            account_id = await account_id_of(conn, owner)
+            if not await change_key(conn, account_id, key_id, asked(tree, KeyChange)):
+                raise CommandError(f"{owner} has no key {key_id}")
+            return next(each for each in await list_keys(conn, account_id) if each.id == key_id)
+
+    show(_shown(with_store(work)), as_json=as_json, plain=str(key_id))
+
+
 async def create_key(store: Store, owner: str, *, name: str, rules: KeyRules | None = None) -> str:
     """Create a key of an account, with all scopes unless told otherwise; gives the key."""
     made = _make()
@@ -195,6 +225,8 @@ def _shown(each: KeyListed) -> dict[str, object]:
         "allowedAddresses": sorted(str(network) for network in rules.networks),
         "application": _shown_rule(rules.application),
         "entity": _shown_rule(rules.entity),
+        "requestsPerSecond": each.limits.requests_per_second,
+        "messagesPerDay": each.limits.messages_per_day,
         "created": each.created_at.isoformat(),
     }
 

@@ -8,6 +8,7 @@ from linegate.cli import (
     backup,
     blocklist,
     bulks,
+    divisions,
     doctor,
     erase,
     keys,
@@ -47,6 +48,8 @@ app.command("stats")(stats.stats)
 app.command("reconcile")(stats.reconcile)
 app.add_typer(bulks.bulk, name="bulk")
 app.add_typer(accounts.account, name="account")
+app.add_typer(divisions.application, name="application")
+app.add_typer(divisions.entity, name="entity")
 app.add_typer(keys.key, name="key")
 app.add_typer(users.user, name="user")
 app.add_typer(senders.sender, name="sender")

@@ -14,9 +14,11 @@ __all__ = [
     "AccountListed",
     "KeyFound",
     "find_key_of",
+    "key_limits_of",
     "list_accounts",
     "price_of",
     "sender_id_of",
+    "set_key_limits",
     "set_key_rules",
     "set_user_rules",
 ]
@@ -72,6 +74,23 @@ async def find_key_of(conn: Connection, account_id: int, digest: bytes) -> KeyFo
         return None
     limits = Limits(row["requests_per_second"], row["messages_per_day"])
     return KeyFound(row["id"], row["name"], limits)
+
+
+async def key_limits_of(conn: Connection, account_id: int, id_: int) -> Limits | None:
+    """The limits of a key, locked; None if the account has no such key."""
+    row = await bundled().key_limits_of.one(conn, account_id=account_id, id=id_)
+    return None if row is None else Limits(row["requests_per_second"], row["messages_per_day"])
+
+
+async def set_key_limits(conn: Connection, account_id: int, id_: int, limits: Limits) -> None:
+    """Write a key's limits."""
+    await bundled().set_key_limits.exec(
+        conn,
+        account_id=account_id,
+        id=id_,
+        requests_per_second=limits.requests_per_second,
+        messages_per_day=limits.messages_per_day,
+    )
 
 
 async def set_key_rules(

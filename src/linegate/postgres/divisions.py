@@ -10,11 +10,15 @@ from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
+    "AccountSettings",
     "Division",
     "DivisionListed",
+    "DivisionSettings",
     "Kind",
+    "account_settings",
     "count_divisions",
     "delete_division",
+    "division_settings",
     "ensure_divisions",
     "find_division",
     "give_back_quota",
@@ -50,6 +54,25 @@ class DivisionListed:
     url: str | None
     templates: str | None
     messages_per_day: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DivisionSettings:
+    """What an application or entity sets, by ids."""
+
+    default_sender: int | None
+    endpoint_id: int | None
+    templates: str | None
+    messages_per_day: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """What an account sets. default_sender: its id."""
+
+    default_sender: int | None
+    limits: Limits
+    retention_days: int | None
 
 
 async def ensure_divisions(
@@ -136,6 +159,25 @@ async def set_division(
         messages_per_day=messages_per_day,
     )
     return found is not None
+
+
+async def division_settings(
+    conn: Connection, account_id: int, kind: Kind, id_: str
+) -> DivisionSettings:
+    """What one sets, locked. Raises: LookupError if there is none."""
+    row = await bundled().division_settings.one(conn, account_id=account_id, kind=kind, id=id_)
+    if row is None:
+        raise LookupError(f"the {kind} was removed just now")
+    return DivisionSettings(*row)
+
+
+async def account_settings(conn: Connection, account_id: int) -> AccountSettings:
+    """What an account sets, locked. Raises: LookupError if there is none."""
+    row = await bundled().lock_account_settings.one(conn, account_id=account_id)
+    if row is None:
+        raise LookupError(f"no account has the id {account_id}")
+    sender, per_second, daily, waiting, days = row
+    return AccountSettings(sender, Limits(per_second, daily, waiting), days)
 
 
 async def list_divisions(

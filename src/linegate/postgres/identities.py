@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any, Literal
 
 from linegate.domain.caller import Network, PlatformRule
+from linegate.domain.policy import Limits
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -67,6 +68,7 @@ class KeyListed:
     hint: str
     enabled: bool
     rules: KeyRules
+    limits: Limits
     created_at: datetime
 
 
@@ -149,7 +151,13 @@ async def list_keys(conn: Connection, account_id: int) -> list[KeyListed]:
     """An account's keys, oldest first."""
     return [
         KeyListed(
-            row["id"], row["name"], row["hint"], row["enabled"], _rules(row), row["created_at"]
+            row["id"],
+            row["name"],
+            row["hint"],
+            row["enabled"],
+            _rules(row),
+            Limits(row["requests_per_second"], row["messages_per_day"]),
+            row["created_at"],
         )
         for row in await bundled().list_keys.many(conn, account_id=account_id)
     ]

@@ -29,6 +29,15 @@ WHERE account_id = :account_id AND id = :id;
 SELECT id, name, requests_per_second, messages_per_day FROM api_key
 WHERE account_id = :account_id AND digest = :digest;
 
+-- name: key_limits_of :one
+-- The limits of one key, held until the transaction ends.
+SELECT requests_per_second, messages_per_day FROM api_key WHERE account_id = :account_id AND id = :id FOR UPDATE;
+
+-- name: set_key_limits :exec
+-- Write a key's limits.
+UPDATE api_key SET requests_per_second = :requests_per_second, messages_per_day = :messages_per_day
+WHERE account_id = :account_id AND id = :id;
+
 -- name: set_user_rules :exec
 -- Write a user's scopes and whether it may log in.
 UPDATE api_user SET scopes = :scopes::text[], enabled = :enabled WHERE account_id = :account_id AND name = :name;

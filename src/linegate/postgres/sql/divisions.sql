@@ -42,6 +42,16 @@ UPDATE division SET default_sender = :default_sender, endpoint_id = :endpoint_id
 WHERE account_id = :account_id AND kind = :kind::division_kind AND id = :id
 RETURNING id;
 
+-- name: division_settings :one
+-- What one sets, held until the transaction ends.
+SELECT default_sender, endpoint_id, templates, messages_per_day FROM division
+WHERE account_id = :account_id AND kind = :kind::division_kind AND id = :id FOR UPDATE;
+
+-- name: lock_account_settings :one
+-- What an account sets, held until the transaction ends.
+SELECT default_sender, requests_per_second, messages_per_day, messages_waiting, retention_days FROM account
+WHERE id = :account_id FOR NO KEY UPDATE;
+
 -- name: list_divisions :many
 -- An account's applications and entities with their settings.
 SELECT division.kind::text AS kind, division.id, division.name, sender.name AS default_sender, endpoint.url,

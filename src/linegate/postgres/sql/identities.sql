@@ -19,7 +19,7 @@ WHERE api_key.digest = :digest;
 -- name: list_keys :many
 -- An account's keys, oldest first.
 SELECT id, name, hint, scopes, enabled, valid_from, expires_at, allowed_addresses, application_id, application_forced,
-       entity_id, entity_forced, created_at
+       entity_id, entity_forced, requests_per_second, messages_per_day, created_at
 FROM api_key WHERE account_id = :account_id ORDER BY id;
 
 -- name: enable_key :value
@@ -27,7 +27,7 @@ FROM api_key WHERE account_id = :account_id ORDER BY id;
 UPDATE api_key SET enabled = :enabled WHERE account_id = :account_id AND id = :id RETURNING id;
 
 -- name: rotate_key :value
--- A new key with an old one's rules and length of life; the old one ends at `ends_at`, if not before.
+-- A new key with an old one's rules, limits and length of life; the old one ends at `ends_at`, if not before.
 WITH old AS (
     SELECT * FROM api_key WHERE account_id = :account_id AND id = :id AND enabled FOR UPDATE
 ),
@@ -35,9 +35,10 @@ ended AS (
     UPDATE api_key SET expires_at = LEAST(api_key.expires_at, :ends_at) FROM old WHERE api_key.id = old.id
 )
 INSERT INTO api_key (account_id, name, digest, hint, scopes, expires_at, allowed_addresses,
-                     application_id, application_forced, entity_id, entity_forced, created_at)
+                     application_id, application_forced, entity_id, entity_forced, requests_per_second,
+                     messages_per_day, created_at)
 SELECT account_id, name, :digest, :hint, scopes, :now::timestamptz + (expires_at - created_at), allowed_addresses,
-       application_id, application_forced, entity_id, entity_forced, :now
+       application_id, application_forced, entity_id, entity_forced, requests_per_second, messages_per_day, :now
 FROM old RETURNING id;
 
 -- name: insert_user :value

@@ -75,3 +75,10 @@ def curl_commands(banner: list[str]) -> list[tuple[str, Any]]:
         found.append((key.rpartition(" ")[2], body))
     assert len(found) == 2, text
     return found
+
+
+async def test_the_sandbox_is_not_offered_beyond_this_machine() -> None:
+    with home_folder() as home:
+        ran = await command(home, "up", "--sandbox", "--host", "0.0.0.0")
+        assert ran.code == 1
+        assert "loopback" in ran.err

@@ -243,3 +243,12 @@ async def test_health_and_metrics_answer_on_loopback(gateway: Gateway) -> None:
     metrics = await gateway.call("GET", "/metrics")
     assert metrics.status == 200
     assert b"linegate_messages_accepted_total" in metrics.body
+
+
+async def test_metrics_are_not_shown_to_others_without_a_key_for_them(
+    gateway: Gateway, key: str
+) -> None:
+    elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+    assert (await gateway.call("GET", "/metrics", headers=elsewhere)).status == 401
+    scraped = await gateway.call("GET", "/metrics", authorization=key, headers=elsewhere)
+    assert scraped.status == 200

@@ -16,6 +16,7 @@ from linegate.domain.status import STATUSES
 from linegate.domain.steering import MOVES, BulkStatus
 from linegate.domain.wiretime import parse_instant
 from linegate.postgres.console import fates_of_bulk, note_change
+from linegate.postgres.console_setup import STRAIGHT_LOOKED_AT, StraightBulk, straight_bulks
 from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import find_bulk
@@ -39,17 +40,23 @@ class Bulks:
         self._steering = Steering(pool)
 
     async def newest(self, visit: Visit) -> Response:
-        """The newest bulks that were scheduled, imported, large or steered."""
+        """The newest bulks that were scheduled, imported, large or steered, then the others."""
         found: list[tuple[int, BulkView]] = []
         before = visit.query.text("before") or None
         for account_id in visit.viewer.account_ids:
             views = await self._steering.page(account_id, before=before, limit=_PAGE, now=visit.now)
             found += [(account_id, view) for view in views]
         found.sort(key=lambda each: each[1].accepted_at, reverse=True)
+        straight: list[StraightBulk] = []
+        if before is None:
+            async with self._pool.acquire() as conn:
+                straight = await straight_bulks(conn, visit.viewer.account_ids, limit=_PAGE)
         return page(
             visit,
             "bulks.html",
             found=found[:_PAGE],
+            straight=straight,
+            looked_at=STRAIGHT_LOOKED_AT,
             bars={view.bulk_id: _progress(view) for _, view in found[:_PAGE]},
             is_more=len(found) >= _PAGE and visit.viewer.account_id is not None,
         )

@@ -1,0 +1,33 @@
+"""Queries of the console's list of bulks and of its set-up pages, beyond what the API asks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from linegate.postgres.pool import Connection
+from linegate.postgres.queries import bundled
+
+__all__ = ["STRAIGHT_LOOKED_AT", "StraightBulk", "straight_bulks"]
+
+STRAIGHT_LOOKED_AT = 2000
+"""Of the newest requests of the installation so many are looked at, by the key of `bulk`."""
+
+
+class StraightBulk(NamedTuple):
+    """A bulk that went out at once. client_id: its bulkId, None if it is the id in hexadecimal."""
+
+    account_id: int
+    id: int
+    client_id: str | None
+    accepted_at: datetime
+    messages: int
+
+
+async def straight_bulks(
+    conn: Connection, account_ids: Sequence[int], *, limit: int
+) -> list[StraightBulk]:
+    """Bulks of these accounts that nobody steered, of the newest ones; the newest first."""
+    rows = await bundled().straight_bulks.many(
+        conn, account_ids=account_ids, most=STRAIGHT_LOOKED_AT, limit=limit
+    )
+    return [StraightBulk(*row) for row in rows]

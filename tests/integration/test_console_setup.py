@@ -72,3 +72,84 @@ async def test_a_bulk_that_was_steered_is_not_listed_twice(
     listed = await alice.get("/console/bulks")
     assert b"Sent at once" not in listed.body
     assert listed.body.count(name.encode()) == 2
+
+
+# Parts --------------------------------------------------------------------------------------------
+
+_EMPTY = {"kind": "entity", "id": "plant", "default_sender": "", "url": ""}
+
+
+async def settings_of_plant(gateway: Gateway) -> tuple[object, ...]:
+    """Name, default sender, URL of reports, template policy and quota of the entity `plant`."""
+    async with gateway.store.pool.acquire() as conn:
+        row = await conn.fetchrow(
+            "SELECT division.name, sender.name AS sender, endpoint.url, division.templates, division.messages_per_day"
+            " FROM division LEFT JOIN sender ON sender.id = default_sender"
+            " LEFT JOIN endpoint ON endpoint.id = endpoint_id WHERE division.id = 'plant'"
+        )
+    assert row is not None
+    return tuple(row)
+
+
+async def test_an_operator_sets_all_that_an_entity_sets_and_takes_it_back(
+    gateway: Gateway, clock: FakeClock
+) -> None:
+    ops = await logged_in(gateway, clock, "ops", ACCOUNT, is_operator=True)
+    await ops.post("/console/parts", kind="entity", id="plant")
+    shown = await ops.get("/console/parts?kind=entity&id=plant")
+    assert b"<option>ACME</option>" in shown.body
+    wanted = {
+        **_EMPTY,
+        "name": "Plant",
+        "default_sender": "ACME",
+        "url": "https://acme.example/plant",
+        "templates": "required",
+        "messages_per_day": "0",
+    }
+    assert (await ops.post("/console/parts/settings", **wanted)).status == 303
+    expected = ("Plant", "ACME", "https://acme.example/plant", "required", 0)
+    assert await settings_of_plant(gateway) == expected
+    shown = await ops.get("/console/parts?kind=entity&id=plant")
+    assert b'value="https://acme.example/plant"' in shown.body
+    assert (await ops.post("/console/parts/settings", **_EMPTY)).status == 303
+    assert await settings_of_plant(gateway) == (None,) * 5
+
+
+async def test_template_policy_and_quota_stay_as_they_are_when_no_operator_changes_a_part(
+    gateway: Gateway, alice: Visitor
+) -> None:
+    await alice.post("/console/parts", kind="entity", id="plant")
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute("UPDATE division SET templates = 'required', messages_per_day = 9")
+    wanted = {**_EMPTY, "name": "Plant", "templates": "free", "messages_per_day": ""}
+    assert (await alice.post("/console/parts/settings", **wanted)).status == 303
+    assert await settings_of_plant(gateway) == ("Plant", None, None, "required", 9)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"default_sender": "SOMEBODY-ELSES"},
+        {"url": "http://169.254.169.254/"},
+        {"messages_per_day": "-1"},
+    ],
+)
+async def test_a_setting_that_cannot_be_changes_nothing_of_a_part(
+    gateway: Gateway, clock: FakeClock, wrong: dict[str, str]
+) -> None:
+    ops = await logged_in(gateway, clock, "ops", ACCOUNT, is_operator=True)
+    await ops.post("/console/parts", kind="entity", id="plant", name="Plant")
+    answer = await ops.post("/console/parts/settings", **{**_EMPTY, "name": "Other", **wrong})
+    assert answer.status == 400
+    assert await settings_of_plant(gateway) == ("Plant", None, None, None, None)
+
+
+async def test_a_part_of_another_account_is_neither_shown_nor_changed(
+    gateway: Gateway, alice: Visitor, mallory: Visitor
+) -> None:
+    await alice.post("/console/parts", kind="entity", id="plant", name="Plant")
+    shown = await mallory.get("/console/parts?kind=entity&id=plant")
+    assert b"Settings of the" not in shown.body
+    answer = await mallory.post("/console/parts/settings", **{**_EMPTY, "name": "Mine"})
+    assert answer.status == 404
+    assert (await settings_of_plant(gateway))[0] == "Plant"

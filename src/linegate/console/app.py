@@ -21,6 +21,7 @@ from linegate.console.hands import Hands, LoginRefused
 from linegate.console.messages import Messages
 from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
+from linegate.console.part_settings import PartSettings
 from linegate.console.parts import PartPages
 from linegate.console.senders import SenderPages
 from linegate.console.visit import Form, Visit, csrf_of, read_form
@@ -79,7 +80,8 @@ class Console:
             *_bulks(Bulks(pool)),
             *_writing(ComposePages(pool, hands)),
             *_reports(WebhookPages(store, guard)),
-            *_setting_up(SenderPages(store, hands, guard), PartPages(pool)),
+            *_setting_up(SenderPages(store, hands, guard)),
+            *_parts(PartPages(pool), PartSettings(pool, guard)),
             *_giving_out(AccessPages(pool, hands)),
             *_sandbox(self._wall, Guide(pool, is_sandbox=self._wall.stands)),
             Line("POST", "/account", OPERATORS, self._choose),
@@ -195,7 +197,7 @@ def _reports(pages: WebhookPages) -> tuple[Line, ...]:
     )
 
 
-def _setting_up(senders: SenderPages, parts: PartPages) -> tuple[Line, ...]:
+def _setting_up(senders: SenderPages) -> tuple[Line, ...]:
     one = "/senders/{sender_id}"
     return (
         Line("GET", "/senders", MANAGE, senders.all),
@@ -207,8 +209,14 @@ def _setting_up(senders: SenderPages, parts: PartPages) -> tuple[Line, ...]:
         Line("POST", one + "/resume", MANAGE, senders.resume),
         Line("POST", "/routes", ADMINISTRATORS, senders.create_route),
         Line("POST", "/routes/switch", ADMINISTRATORS, senders.switch_route),
+    )
+
+
+def _parts(parts: PartPages, settings: PartSettings) -> tuple[Line, ...]:
+    return (
         Line("GET", "/parts", MANAGE, parts.all),
         Line("POST", "/parts", DIVISIONS, parts.create),
+        Line("POST", "/parts/settings", ADMINISTRATORS, settings.change),
         Line("POST", "/parts/limits", OPERATORS, parts.set_limits),
         Line("GET", "/audit", ADMINISTRATORS, parts.audit),
     )

@@ -4,13 +4,13 @@ from starlette.responses import Response
 
 from linegate.console.answers import back, refused
 from linegate.console.pages import page
+from linegate.console.part_settings import chosen_part, kind_of
 from linegate.console.visit import Form, Visit
 from linegate.domain.policy import AccountPolicy, Limits
 from linegate.postgres.audit import acting, list_audit
 from linegate.postgres.console import account_settings, used_quotas
 from linegate.postgres.directory import find_sender
 from linegate.postgres.divisions import (
-    Kind,
     insert_division,
     list_divisions,
     load_policy,
@@ -42,6 +42,7 @@ class PartPages:
             waiting, as_of = await load_backlog(conn, account_id)
             retention = await account_settings(conn, account_id)
             used = await used_quotas(conn, account_id, visit.now.date())
+            chosen = await chosen_part(conn, account_id, visit.query)
         return page(
             visit,
             "parts.html",
@@ -51,12 +52,13 @@ class PartPages:
             as_of=as_of,
             retention=retention,
             used=used,
+            chosen=chosen,
         )
 
     async def create(self, visit: Visit) -> Response:
         """A new application or entity."""
         form = visit.form
-        kind: Kind = "entity" if form.text("kind") == "entity" else "application"
+        kind = kind_of(form)
         id_, name = form.text("id"), form.text("name") or None
         if not id_:
             return refused(visit, "It needs an id.")

@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from linegate.postgres.divisions import DivisionListed, Kind
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
-__all__ = ["STRAIGHT_LOOKED_AT", "StraightBulk", "straight_bulks"]
+__all__ = [
+    "STRAIGHT_LOOKED_AT",
+    "StraightBulk",
+    "division_settings",
+    "sender_names",
+    "straight_bulks",
+]
 
 STRAIGHT_LOOKED_AT = 2000
 """Of the newest requests of the installation so many are looked at, by the key of `bulk`."""
@@ -31,3 +38,17 @@ async def straight_bulks(
         conn, account_ids=account_ids, most=STRAIGHT_LOOKED_AT, limit=limit
     )
     return [StraightBulk(*row) for row in rows]
+
+
+async def division_settings(
+    conn: Connection, account_id: int, kind: Kind, id_: str
+) -> DivisionListed | None:
+    """One application or entity with its settings."""
+    row = await bundled().division_settings.one(conn, account_id=account_id, kind=kind, id=id_)
+    return None if row is None else DivisionListed(*row)
+
+
+async def sender_names(conn: Connection, account_id: int) -> list[str]:
+    """The first 500 senders of an account, by name."""
+    rows = await bundled().sender_names.many(conn, account_id=account_id)
+    return [row["name"] for row in rows]

@@ -83,7 +83,8 @@ async def settings_of_plant(gateway: Gateway) -> tuple[object, ...]:
     """Name, default sender, URL of reports, template policy and quota of the entity `plant`."""
     async with gateway.store.pool.acquire() as conn:
         row = await conn.fetchrow(
-            "SELECT division.name, sender.name AS sender, endpoint.url, division.templates, division.messages_per_day"
+            "SELECT division.name, sender.name AS sender, endpoint.url,"
+            " division.templates, division.messages_per_day"
             " FROM division LEFT JOIN sender ON sender.id = default_sender"
             " LEFT JOIN endpoint ON endpoint.id = endpoint_id WHERE division.id = 'plant'"
         )
@@ -130,7 +131,7 @@ async def test_template_policy_and_quota_stay_as_they_are_when_no_operator_chang
     "wrong",
     [
         {"default_sender": "SOMEBODY-ELSES"},
-        {"url": "http://169.254.169.254/"},
+        {"url": "ftp://acme.example/plant"},
         {"messages_per_day": "-1"},
     ],
 )

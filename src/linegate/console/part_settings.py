@@ -9,7 +9,7 @@ from linegate.console.answers import back, missing, refused
 from linegate.console.visit import Form, Visit
 from linegate.postgres.admin import sender_id_of
 from linegate.postgres.audit import acting
-from linegate.postgres.console_setup import division_settings, sender_names
+from linegate.postgres.console_setup import sender_names, shown_division
 from linegate.postgres.directory import ensure_endpoint
 from linegate.postgres.divisions import (
     DivisionListed,
@@ -62,7 +62,7 @@ class PartSettings:
         account_id, form = visit.viewer.acting_id, visit.form
         kind, id_ = kind_of(form), form.text("id")
         async with acting(self._pool, visit.actor) as conn:
-            before = await division_settings(conn, account_id, kind, id_)
+            before = await shown_division(conn, account_id, kind, id_)
             if before is None:
                 return missing(visit, kind)
             asked = _asked(form, before, is_operator=visit.viewer.is_operator)
@@ -106,7 +106,7 @@ class PartSettings:
 async def chosen_part(conn: Connection, account_id: int, query: Form) -> Chosen | None:
     """The part that the address names, if the account has it."""
     id_ = query.text("id")
-    part = await division_settings(conn, account_id, kind_of(query), id_) if id_ else None
+    part = await shown_division(conn, account_id, kind_of(query), id_) if id_ else None
     return None if part is None else Chosen(part, await sender_names(conn, account_id))
 
 

@@ -11,8 +11,8 @@ from linegate.postgres.queries import bundled
 __all__ = [
     "STRAIGHT_LOOKED_AT",
     "StraightBulk",
-    "division_settings",
     "sender_names",
+    "shown_division",
     "straight_bulks",
 ]
 
@@ -40,11 +40,11 @@ async def straight_bulks(
     return [StraightBulk(*row) for row in rows]
 
 
-async def division_settings(
+async def shown_division(
     conn: Connection, account_id: int, kind: Kind, id_: str
 ) -> DivisionListed | None:
     """One application or entity with its settings."""
-    row = await bundled().division_settings.one(conn, account_id=account_id, kind=kind, id=id_)
+    row = await bundled().shown_division.one(conn, account_id=account_id, kind=kind, id=id_)
     return None if row is None else DivisionListed(*row)
 
 

@@ -8,7 +8,7 @@ WHERE newest.account_id = ANY(:account_ids::bigint[])
   AND NOT EXISTS (SELECT 1 FROM bulk_run WHERE bulk_run.bulk_id = newest.id)
 ORDER BY newest.id DESC LIMIT :limit;
 
--- name: division_settings :one
+-- name: shown_division :one
 -- One application or entity with its settings.
 SELECT division.kind::text AS kind, division.id, division.name, sender.name AS default_sender, endpoint.url,
        division.templates, division.messages_per_day

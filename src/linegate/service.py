@@ -29,6 +29,7 @@ from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
 from linegate.api.operator import Operator
+from linegate.api.operator_parts import OperatorParts
 from linegate.api.pressure import Backlogs, Pressure
 from linegate.api.preview import Preview
 from linegate.api.probes import create_probes
@@ -188,6 +189,7 @@ async def build_api(
         sessions=Sessions(directory, clock),
         statistics=Statistics(store.pool, directory, clock),
         operator=Operator(store.pool, directory, store.vault, clock),
+        operator_parts=OperatorParts(store.pool, directory, store.vault, clock),
         applications=Provisioning(store.pool, directory, clock, "application"),
         entities=Provisioning(store.pool, directory, clock, "entity"),
         subscriptions=Subscriptions(notifying),

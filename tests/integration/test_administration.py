@@ -18,6 +18,7 @@ from support.bubbles import a_bubble, a_text
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, Gateway, a_request, running_api
 
+A_SENDER = {"channel_id": "1", "channel_secret": "s" * 32}
 KEY = "0123456789abcdef0123456789abcdef-of-the-shop"
 Json = dict[str, Any]
 
@@ -53,7 +54,7 @@ def a_declaration(**more: Any) -> Json:
                         "channel_id": "7",
                         "channel_secret": "s" * 32,
                         "countries": ["JP"],
-                        "price": "1.5",
+                        "price": "1.50",
                         "currency": "JPY",
                     }
                 ],
@@ -194,9 +195,115 @@ async def test_an_operator_declares_suspends_and_rotates_over_http(
     assert KEY not in str(changes)
 
 
+async def test_an_operator_changes_one_thing_at_a_time_over_http(
+    gateway: Gateway, operator: str, clock: FakeClock
+) -> None:
+    await apply(gateway, clock, a_declaration())
+
+    async def call(method: str, path: str, body: object = None) -> Any:
+        path = "/operator/1/accounts/shop" + path
+        answer = await gateway.call(method, path, authorization=operator, json=body)
+        return (answer.status, answer.json)
+
+    status, shown = await call("PATCH", "", {"messagesPerDay": 5, "retentionDays": 9})
+    assert (status, shown["messagesPerDay"], shown["retentionDays"]) == (200, 5, 9)
+    assert shown["defaultSender"] == "SHOP"
+    sender = {"channel_id": "8", "channel_secret": "s" * 32}
+    assert await call("PUT", "/senders/TWO", sender) == (201, {"created": True, "changed": []})
+    sender["countries"] = ["TW"]  # type: ignore[assignment]
+    changed = {"created": False, "changed": ["countries"]}
+    assert await call("PUT", "/senders/TWO", sender) == (200, changed)
+    user = {"password": "a long enough one", "scopes": ["message:send"]}
+    assert (await call("PUT", "/users/ben", user))[0] == 201
+    assert (await call("PUT", "/users/ben", {**user, "enabled": False}))[1]["changed"] == [
+        "enabled"
+    ]
+    assert await call("PUT", "/users/ben/password", {"password": "another long one"}) == (204, None)
+    route = {"url": "infobip://key@example.com", "default_sender": "Shop", "enabled": False}
+    assert (await call("PUT", "/sms-routes/main", route))[1]["changed"] == ["enabled"]
+    assert (await call("PUT", "/templates/hi", a_template(approved=True)))[1]["changed"] == [
+        "status"
+    ]
+    assert await call("PATCH", "/entities/a%2Fb", {"messagesPerDay": 3}) == (204, None)
+    assert await call("PATCH", "/applications/web", {"defaultSender": "TWO"}) == (204, None)
+    blocking = {"add": ["+81 90 1000 0001"], "remove": ["819010000099"]}
+    assert await call("POST", "/blocklist", blocking) == (200, {"added": 1, "removed": 1})
+    [blocked] = (await call("GET", "/blocklist"))[1]["destinations"]
+    assert blocked["to"] == "819010000001"
+    parts = (await call("GET", "/parts"))[1]
+    assert [each["name"] for each in parts["senders"]] == ["SHOP", "TWO"]
+    assert {each["name"]: each["enabled"] for each in parts["users"]} == {
+        "anna": True,
+        "ben": False,
+    }
+    assert [each["defaultSender"] for each in parts["applications"]] == ["TWO"]
+    assert {each["id"]: each["messagesPerDay"] for each in parts["entities"]} == {
+        "a/b": 3,
+        "tokyo": None,
+    }
+    assert [each["enabled"] for each in parts["smsRoutes"]] == [False]
+    [key] = (await call("GET", ""))[1]["keys"]
+    limited = (await call("PATCH", f"/keys/{key['id']}", {"messagesPerDay": 2}))[1]
+    assert (limited["messagesPerDay"], limited["requestsPerSecond"]) == (2, 100)
+    assert limited["enabled"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PATCH", "/accounts/nobody", {}, 404),
+        ("PATCH", "/accounts/shop", {"messagesPerDay": -1}, 400),
+        ("PATCH", "/accounts/shop", {"defaultSender": "NONE"}, 400),
+        ("PATCH", "/accounts/shop", {"colour": "red"}, 400),
+        ("PUT", "/accounts/shop/senders/ACME", {"channel_id": "1", "channel_secret": "s"}, 400),
+        ("PUT", "/accounts/shop/senders/NEW", {"channel_id": "1"}, 400),
+        ("PUT", "/accounts/shop/senders/NEW", {**A_SENDER, "price": "dear"}, 400),
+        ("PUT", "/accounts/shop/senders/NEW", {**A_SENDER, "price": "1"}, 400),
+        ("PUT", "/accounts/shop/senders/NEW", {**A_SENDER, "price": "1", "currency": "yen"}, 400),
+        ("PUT", "/accounts/shop/senders/NEW", {**A_SENDER, "countries": ["Japan"]}, 400),
+        ("PUT", "/accounts/shop/senders/NEW%00", A_SENDER, 404),
+        ("PUT", "/accounts/shop/senders/NEW", {**A_SENDER, "channel_id": "\0"}, 400),
+        ("PATCH", "/accounts/shop/entities/a%00b", {"name": "x"}, 404),
+        ("PATCH", "/accounts/shop/entities/tokyo", {"webhook": "nonsense"}, 400),
+        ("PUT", "/accounts/shop/users/a:b", {"password": "long enough, but"}, 400),
+        ("PUT", "/accounts/shop/users/ben", {"password": "short"}, 400),
+        ("PUT", "/accounts/shop/users/nobody/password", {"password": "long enough, but"}, 404),
+        ("PUT", "/accounts/shop/users/anna/password", {"password": "short"}, 400),
+        ("PUT", "/accounts/shop/sms-routes/new", {"url": "nonsense"}, 400),
+        ("PUT", "/accounts/shop/templates/hi", {"sender": "SHOP", "alt_text": "x"}, 400),
+        ("PATCH", "/accounts/shop/entities/tokyo", {"templates": "all"}, 400),
+        ("POST", "/accounts/shop/blocklist", {"add": ["nobody"]}, 400),
+        ("PATCH", "/accounts/shop/keys/999", {"messagesPerDay": 1}, 404),
+    ],
+)
+async def test_what_an_operator_asks_wrongly_is_told_over_http(
+    gateway: Gateway,
+    operator: str,
+    clock: FakeClock,
+    method: str,
+    path: str,
+    body: Json,
+    status: int,
+) -> None:
+    await apply(gateway, clock, a_declaration())
+    answer = await gateway.call(method, "/operator/1" + path, authorization=operator, json=body)
+    assert answer.status == status, answer.body
+
+
 async def test_a_key_without_the_operators_scope_is_refused(gateway: Gateway) -> None:
     key = "App " + await create_key(gateway.store, ACCOUNT, name="")
-    for method, path in (("GET", "/accounts"), ("GET", "/audit"), ("POST", "/apply")):
+    for method, path in (
+        ("GET", "/accounts"),
+        ("GET", "/audit"),
+        ("POST", "/apply"),
+        ("GET", "/accounts/acme/parts"),
+        ("GET", "/accounts/acme/blocklist"),
+        ("PATCH", "/accounts/acme"),
+        ("PUT", "/accounts/acme/users/x/password"),
+        ("POST", "/accounts/acme/blocklist"),
+        ("PUT", "/accounts/acme/senders/X"),
+        ("PATCH", "/accounts/acme/entities/x"),
+    ):
         answer = await gateway.call(method, "/operator/1" + path, authorization=key, json={})
         assert answer.status == 403
 

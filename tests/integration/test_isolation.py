@@ -43,6 +43,8 @@ OF_NOBODY = {
     "/metrics",
     "/operator/1/accounts",  # of operators: nobody's key has that scope unless it is named
     "/operator/1/accounts/{name}",
+    "/operator/1/accounts/{name}/blocklist",
+    "/operator/1/accounts/{name}/parts",
     "/operator/1/audit",
     "/subscriptions/1/certificates/status",
     "/subscriptions/1/certificates/status/{id}",
@@ -198,7 +200,7 @@ def _calls(gateway: Gateway, victim: Victim) -> Iterator[tuple[str, str, str]]:
 
 def _paths(route: Route, victim: Victim) -> set[str]:
     names = list(route.param_convertors)
-    fixed = {"channel": ["LINE"], "sender": [THEIRS]}
+    fixed = {"channel": ["LINE"], "sender": [THEIRS], "name": [VICTIM]}
     choices = [fixed.get(name, sorted(victim.ids)) for name in names]
     return {
         str(route.url_path_for(route.name, **dict(zip(names, values, strict=True))))

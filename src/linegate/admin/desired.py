@@ -28,7 +28,12 @@ __all__ = [
     "read_document",
 ]
 
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00-\x1f]+\Z")]
+UserName = Annotated[str, Meta(max_length=255, pattern=r"^[^:\x00-\x1f\x7f]+\Z")]
+Url = Annotated[str, Meta(max_length=2048, pattern=r"^https?://[^\x00-\x20]+\Z")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+Price = Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?\Z")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 Positive = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
@@ -55,10 +60,10 @@ class Sender(Struct, forbid_unknown_fields=True):
     channel_id: str
     channel_secret: Secret
     access_token: Secret | None = None
-    countries: list[str] | None = None
+    countries: list[Country] | None = None
     templates: Literal["optional", "required"] | None = None
-    price: str | None = None
-    currency: str | None = None
+    price: Price | None = None
+    currency: Currency | None = None
 
 
 class Key(Struct, forbid_unknown_fields=True):
@@ -81,7 +86,7 @@ class Key(Struct, forbid_unknown_fields=True):
 class User(Struct, forbid_unknown_fields=True):
     """Who logs in by name and password. The password counts when the user is created."""
 
-    name: Name
+    name: UserName
     password: Secret
     scopes: list[str] | None = None
     enabled: bool = True
@@ -93,7 +98,7 @@ class Division(Struct, forbid_unknown_fields=True):
     id: Name
     name: str | None = None
     default_sender: str | None = None
-    webhook: str | None = None
+    webhook: Url | None = None
     templates: Literal["free", "required"] | None = None
     messages_per_day: Count | None = None
 
@@ -130,7 +135,7 @@ class Settings(Struct, forbid_unknown_fields=True):
 
     suspended: bool = False
     default_sender: str | None = None
-    webhook: str | None = None
+    webhook: Url | None = None
     requests_per_second: Positive | None = None
     messages_per_day: Count | None = None
     messages_waiting: Count | None = None

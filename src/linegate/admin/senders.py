@@ -1,6 +1,7 @@
 """Senders and SMS routes as declared."""
 
 import os
+from decimal import Decimal
 
 from linegate.admin.desired import DocumentError, Route, Sender
 from linegate.admin.notes import Place
@@ -19,7 +20,7 @@ from linegate.postgres.sms_routes import (
     move_route,
 )
 from linegate.sealing import route_context, sender_context
-from linegate.sms.route_url import read_route_url
+from linegate.sms.route_url import RouteUrlError, read_route_url
 
 __all__ = ["apply_route", "apply_sender"]
 
@@ -82,9 +83,13 @@ async def _set_rules(conn: Connection, wanted: Sender, subject: str, place: Plac
     ):
         rules = SenderChange(countries=countries, templates=templates)
         await set_sender(conn, place.account_id, wanted.name, rules)
+    if (wanted.price is None) != (wanted.currency is None):
+        raise DocumentError(f"{subject}: price and currency go together")
     if wanted.price is None:
         return
     price, currency = await price_of(conn, place.account_id, wanted.name)
+    if price is not None and Decimal(price) == Decimal(wanted.price):
+        price = wanted.price  # 3 is 3.0
     if place.notes.differ(
         subject, price=(price, wanted.price), currency=(currency, wanted.currency)
     ):
@@ -100,7 +105,10 @@ async def _set_rules(conn: Connection, wanted: Sender, subject: str, place: Plac
 async def apply_route(conn: Connection, wanted: Route, place: Place) -> None:
     """Create an SMS route, or reach it by another URL, or switch it."""
     subject, url = place.subject("sms_route", wanted.name), place.text_of(wanted.url)
-    asked = read_route_url(url)
+    try:
+        asked = read_route_url(url)
+    except RouteUrlError as error:
+        raise DocumentError(f"{subject}: the url {error}") from error
     context = route_context(place.account_id, wanted.name)
     sealed = place.hands.vault.seal(url, context=context)
     now = await find_route(conn, place.account_id, wanted.name)

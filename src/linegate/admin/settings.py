@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from linegate.admin.desired import Count, DocumentError, Name, Positive
+from linegate.admin.desired import Count, DocumentError, Name, Positive, Url
 from linegate.domain.policy import Limits
 from linegate.postgres.admin import key_limits_of, sender_id_of, set_key_limits
 from linegate.postgres.directory import ensure_endpoint
@@ -48,7 +48,7 @@ class DivisionChange(Struct, rename="camel", forbid_unknown_fields=True):
 
     name: Name | UnsetType | None = UNSET
     default_sender: Name | UnsetType | None = UNSET
-    webhook: Name | UnsetType | None = UNSET
+    webhook: Url | UnsetType | None = UNSET
     templates: Literal["free", "required"] | UnsetType | None = UNSET
     messages_per_day: Count | UnsetType | None = UNSET
 

@@ -21,6 +21,7 @@ from linegate.api.imports import Import
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
 from linegate.api.operator import Operator
+from linegate.api.operator_parts import OperatorParts
 from linegate.api.preview import Preview
 from linegate.api.problems import on_http_exception, on_unexpected, problem
 from linegate.api.profiles import Profiles
@@ -58,6 +59,7 @@ class Routes:
     statistics: Statistics
     applications: Provisioning
     operator: Operator
+    operator_parts: OperatorParts
     entities: Provisioning
     subscriptions: Subscriptions
     profiles: Profiles
@@ -102,7 +104,7 @@ def create_app(
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
             *_divisions("/provisioning/1/entities", routes.entities),
-            *_operator("/operator/1", routes.operator),
+            *_operator("/operator/1", routes.operator, routes.operator_parts),
             *_notifications(routes),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
@@ -150,17 +152,26 @@ def _templates(path: str, templates: Templates) -> list[Route]:
     ]
 
 
-def _operator(path: str, operator: Operator) -> list[Route]:
+def _operator(path: str, operator: Operator, parts: OperatorParts) -> list[Route]:
     account = path + "/accounts/{name}"
     return [
         _route(path + "/apply", POST=operator.apply),
         _route(path + "/audit", GET=operator.audit),
         _route(path + "/accounts", GET=operator.accounts),
-        _route(account, GET=operator.account),
+        _route(account, GET=operator.account, PATCH=parts.change_account),
         _route(account + "/suspension", PUT=operator.suspend),
         _route(account + "/keys", POST=operator.create_key),
         _route(account + "/keys/{key_id}", PATCH=operator.switch_key),
         _route(account + "/keys/{key_id}/rotate", POST=operator.rotate),
+        _route(account + "/parts", GET=parts.parts),
+        _route(account + "/senders/{id}", PUT=parts.put_sender),
+        _route(account + "/users/{id}", PUT=parts.put_user),
+        _route(account + "/users/{id}/password", PUT=parts.set_password),
+        _route(account + "/applications/{id:path}", PATCH=parts.change_application),
+        _route(account + "/entities/{id:path}", PATCH=parts.change_entity),
+        _route(account + "/sms-routes/{id}", PUT=parts.put_route),
+        _route(account + "/templates/{id}", PUT=parts.put_template),
+        _route(account + "/blocklist", GET=parts.blocklist, POST=parts.change_blocklist),
     ]
 
 

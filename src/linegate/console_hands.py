@@ -11,9 +11,13 @@ from linegate.api.directory import Directory
 from linegate.api.explain import Broken
 from linegate.api.identities import Denied
 from linegate.api.intake import Intake
+from linegate.api.notifying import Notifying
 from linegate.api.passwords import hash_password
 from linegate.api.schemas_content import LineNotification
+from linegate.api.schemas_subscriptions import SubscriptionBody
 from linegate.api.send import Send
+from linegate.api.shortcomings import shortcomings
+from linegate.api.subscriptions import subscription_row
 from linegate.api.template_request import read_template
 from linegate.clock import Clock
 from linegate.config import Settings
@@ -29,6 +33,7 @@ from linegate.line.flex_rules import bubble_warnings
 from linegate.postgres.audit import acting
 from linegate.postgres.senders import load_sender
 from linegate.postgres.store import Store
+from linegate.postgres.subscriptions import insert_subscription, update_subscription
 
 __all__ = ["console_hands"]
 
@@ -42,9 +47,11 @@ def console_hands(
     directory: Directory,
     intake: Intake,
     send: Send,
+    notifying: Notifying,
 ) -> Hands:
     """Hands on an open store and the parts that the API has made of it."""
     hands = _Hands(store, settings, clock, directory, intake, send)
+    subscriber = _Subscriber(store, notifying)
     return Hands(
         login=hands.login,
         hash_password=hash_password,
@@ -52,6 +59,7 @@ def console_hands(
         send=hands.send,
         register_template=hands.register_template,
         check_sender=hands.check_sender,
+        subscribe=subscriber.subscribe,
     )
 
 
@@ -139,6 +147,35 @@ class _Hands:
             tokens = token_sources(self._store.vault, line, clock)(row)
             found = await check_up(line, tokens, webhook_name=name, now=clock.now())
         return [Finding(each.is_good, each.words) for each in found]
+
+
+class _Subscriber:
+    """Subscriptions by the rules of the Subscriptions API."""
+
+    def __init__(self, store: Store, notifying: Notifying) -> None:
+        self._store = store
+        self._with = notifying
+
+    async def subscribe(
+        self, account_id: int, actor: str, body: bytes, is_new: bool
+    ) -> Sequence[Violation]:
+        try:
+            asked = msgspec.json.decode(body, type=SubscriptionBody)
+        except msgspec.ValidationError:
+            return shortcomings(body, SubscriptionBody)
+        id_ = asked.subscription_id or ""
+        try:
+            async with acting(self._store.pool, actor) as conn:
+                row = await subscription_row(self._with, conn, account_id, id_, asked)
+                if is_new:
+                    now = self._with.clock.now()
+                    if not await insert_subscription(conn, account_id, row, now=now):
+                        raise Refused(400, [Violation("subscriptionId", "is already used")])
+                elif not await update_subscription(conn, account_id, row):
+                    raise Refused(404, [Violation("subscriptionId", "does not exist")])
+        except Refused as refused:
+            return refused.violations or [Violation("$", f"refused with {refused.status}")]
+        return ()
 
 
 def _caller(account_id: int, actor: str) -> Caller:

@@ -200,7 +200,7 @@ async def build_api(
         validate=Validate(directory, store.pool, clock, intake),
         preview=Preview(directory, clock, intake),
     )
-    hands = console_hands(store, settings, clock, directory, intake, send)
+    hands = console_hands(store, settings, clock, directory, intake, send, notifying)
     console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
     return create_app(routes, console.routes(), metrics)
 

@@ -154,3 +154,73 @@ async def test_a_part_of_another_account_is_neither_shown_nor_changed(
     answer = await mallory.post("/console/parts/settings", **{**_EMPTY, "name": "Mine"})
     assert answer.status == 404
     assert (await settings_of_plant(gateway))[0] == "Plant"
+
+
+# Subscriptions ------------------------------------------------------------------------------------
+
+_SUBSCRIPTION = {
+    "subscription": "plant-reports",
+    "event": "DELIVERY",
+    "profile": "plant",
+    "url": "https://acme.example/plant",
+    "senders": "ACME\r\nACME-2",
+    "criteria": '[{"entityId": "plant"}]',
+}
+
+
+async def subscriptions(gateway: Gateway) -> list[tuple[object, ...]]:
+    """Id, name, profile and senders of every subscription."""
+    async with gateway.store.pool.acquire() as conn:
+        rows = await conn.fetch(
+            "SELECT subscription_id, name, profile_id, resources FROM subscription"
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_subscription_is_made_with_its_profile_then_changed_then_deleted(
+    gateway: Gateway, alice: Visitor
+) -> None:
+    assert (await alice.post("/console/subscriptions", **_SUBSCRIPTION)).status == 303
+    expected = ("plant-reports", None, "plant", ["ACME", "ACME-2"])
+    assert await subscriptions(gateway) == [expected]
+    shown = await alice.get("/console/webhooks?subscription=plant-reports")
+    assert b"Subscription plant-reports" in shown.body
+    assert b"ACME\nACME-2</textarea>" in shown.body
+    changed = {**_SUBSCRIPTION, "is_there": "1", "name": "Plant", "senders": "", "url": ""}
+    assert (await alice.post("/console/subscriptions", **changed)).status == 303
+    assert await subscriptions(gateway) == [("plant-reports", "Plant", "plant", [])]
+    gone = await alice.post("/console/subscriptions/delete", subscription="plant-reports")
+    assert gone.status == 303
+    assert await subscriptions(gateway) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"event": ""}, b"events must have one of"),
+        ({"criteria": "plant"}, b"must be a JSON list"),
+        ({"criteria": "[{}]"}, b"criteria[0] must have"),
+        ({"url": ""}, b"profile.webhook must be given"),
+        ({"is_there": "1"}, b"subscriptionId does not exist"),
+    ],
+)
+async def test_a_subscription_that_breaks_a_rule_of_the_api_is_not_made(
+    gateway: Gateway, alice: Visitor, wrong: dict[str, str], words: bytes
+) -> None:
+    answer = await alice.post("/console/subscriptions", **{**_SUBSCRIPTION, **wrong})
+    assert answer.status == 400
+    assert words in answer.body
+    assert await subscriptions(gateway) == []
+    async with gateway.store.pool.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM webhook_profile") == 0
+
+
+async def test_a_subscription_of_another_account_is_neither_shown_nor_deleted(
+    gateway: Gateway, alice: Visitor, mallory: Visitor
+) -> None:
+    await alice.post("/console/subscriptions", **_SUBSCRIPTION)
+    shown = await mallory.get("/console/webhooks?subscription=plant-reports")
+    assert b"plant-reports" not in shown.body
+    gone = await mallory.post("/console/subscriptions/delete", subscription="plant-reports")
+    assert gone.status == 404
+    assert len(await subscriptions(gateway)) == 1

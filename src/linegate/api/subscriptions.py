@@ -22,7 +22,7 @@ from linegate.postgres.subscriptions import (
     update_subscription,
 )
 
-__all__ = ["Subscriptions"]
+__all__ = ["Subscriptions", "subscription_row"]
 
 _CHANNEL = "LINE"
 
@@ -59,7 +59,7 @@ class Subscriptions:
         if body.subscription_id is None:
             raise Refused(400, [Violation("subscriptionId", "must be given")])
         async with transaction(self._with.pool) as conn:
-            row = await self._row_of(conn, account_id, body.subscription_id, body)
+            row = await subscription_row(self._with, conn, account_id, body.subscription_id, body)
             now = self._with.clock.now()
             if not await insert_subscription(conn, account_id, row, now=now):
                 raise Refused(400, [Violation("subscriptionId", "is already used")])
@@ -80,7 +80,9 @@ class Subscriptions:
         account_id = await self._account(request)
         body = await self._with.read(request, SubscriptionBody)
         async with transaction(self._with.pool) as conn:
-            row = await self._row_of(conn, account_id, request.path_params["id"], body)
+            row = await subscription_row(
+                self._with, conn, account_id, request.path_params["id"], body
+            )
             if not await update_subscription(conn, account_id, row):
                 raise Refused(404)
         return answer(_reference(row))
@@ -100,33 +102,39 @@ class Subscriptions:
             raise Refused(404)
         return caller.account_id
 
-    async def _row_of(
-        self, conn: Connection, account_id: int, subscription_id: str, body: SubscriptionBody
-    ) -> SubscriptionRow:
-        problems = subscription_problems(body)
-        if problems:
-            raise Refused(400, problems)
-        profile = await ensure_profile(conn, self._with, account_id, body.profile)
-        criteria: list[dict[str, str]] = [
-            {
-                name: value
-                for name, value in (
-                    ("applicationId", each.application_id),
-                    ("entityId", each.entity_id),
-                )
-                if value
-            }
-            for each in body.criteria or ()
-        ]
-        return SubscriptionRow(
-            subscription_id,
-            body.name,
-            profile.profile_id,
-            [event for event in body.events if event in EVENTS],
-            msgspec.json.encode(criteria).decode(),
-            list(body.resources or ()),
-            profile.auth_id,
-        )
+
+async def subscription_row(
+    notifying: Notifying,
+    conn: Connection,
+    account_id: int,
+    subscription_id: str,
+    body: SubscriptionBody,
+) -> SubscriptionRow:
+    """What is stored of a subscription; its profile is made if it is new. Raises: Refused."""
+    problems = subscription_problems(body)
+    if problems:
+        raise Refused(400, problems)
+    profile = await ensure_profile(conn, notifying, account_id, body.profile)
+    criteria: list[dict[str, str]] = [
+        {
+            name: value
+            for name, value in (
+                ("applicationId", each.application_id),
+                ("entityId", each.entity_id),
+            )
+            if value
+        }
+        for each in body.criteria or ()
+    ]
+    return SubscriptionRow(
+        subscription_id,
+        body.name,
+        profile.profile_id,
+        [event for event in body.events if event in EVENTS],
+        msgspec.json.encode(criteria).decode(),
+        list(body.resources or ()),
+        profile.auth_id,
+    )
 
 
 def _reference(row: SubscriptionRow) -> dict[str, Any]:

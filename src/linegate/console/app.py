@@ -24,6 +24,7 @@ from linegate.console.pages import bare_page, static_file
 from linegate.console.part_settings import PartSettings
 from linegate.console.parts import PartPages
 from linegate.console.senders import SenderPages
+from linegate.console.subscriptions import SubscriptionPages
 from linegate.console.visit import Form, Visit, csrf_of, read_form
 from linegate.console.wall import Wall
 from linegate.console.webhooks import WebhookPages
@@ -80,6 +81,7 @@ class Console:
             *_bulks(Bulks(pool)),
             *_writing(ComposePages(pool, hands)),
             *_reports(WebhookPages(store, guard)),
+            *_subscribing(SubscriptionPages(pool, hands)),
             *_setting_up(SenderPages(store, hands, guard)),
             *_parts(PartPages(pool), PartSettings(pool, guard)),
             *_giving_out(AccessPages(pool, hands)),
@@ -194,6 +196,13 @@ def _reports(pages: WebhookPages) -> tuple[Line, ...]:
         Line("POST", one + "/retry", SUBSCRIPTIONS, pages.retry),
         Line("POST", one + "/replay", SUBSCRIPTIONS, pages.replay_chosen),
         Line("POST", one + "/range", SUBSCRIPTIONS, pages.replay_range),
+    )
+
+
+def _subscribing(pages: SubscriptionPages) -> tuple[Line, ...]:
+    return (
+        Line("POST", "/subscriptions", SUBSCRIPTIONS, pages.save),
+        Line("POST", "/subscriptions/delete", SUBSCRIPTIONS, pages.delete),
     )
 
 

@@ -56,6 +56,8 @@ class Hands:
     register_template: account id, who registers, the template as JSON -> what is wrong with it,
                        nothing if it is registered or changed.
     check_sender:      account id, sender's name -> what LINE says of it.
+    subscribe:         account id, who subscribes, a subscription as JSON, whether it is new -> what
+                       is wrong with it, nothing if it is created or replaced.
     """
 
     login: Callable[[str, str, str | None, datetime], Awaitable[int | LoginRefused]]
@@ -64,3 +66,4 @@ class Hands:
     send: Callable[[int, str, bytes], Awaitable[Sent]]
     register_template: Callable[[int, str, bytes], Awaitable[Sequence[Violation]]]
     check_sender: Callable[[int, str], Awaitable[Sequence[Finding]]]
+    subscribe: Callable[[int, str, bytes, bool], Awaitable[Sequence[Violation]]]

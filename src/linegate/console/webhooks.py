@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from linegate.console.answers import back, missing, refused
 from linegate.console.pages import page
+from linegate.console.subscriptions import chosen_subscription
 from linegate.console.visit import Visit
 from linegate.domain.ids import read_public_id
 from linegate.domain.wiretime import parse_instant
@@ -47,6 +48,7 @@ class WebhookPages:
         async with self._pool.acquire() as conn:
             endpoints = await endpoint_states(conn, viewer.account_ids, most=_MOST)
             subscriptions, _ = await list_subscriptions(conn, viewer.acting_id, Rows(100))
+            chosen = await chosen_subscription(conn, viewer.acting_id, visit.query)
         own = next(
             (
                 each.url
@@ -60,6 +62,7 @@ class WebhookPages:
             "webhooks.html",
             endpoints=endpoints,
             subscriptions=subscriptions,
+            chosen=chosen,
             own=own,
             most=_MOST - 1,
         )

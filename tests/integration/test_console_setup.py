@@ -1,5 +1,6 @@
 """What can be set up and looked up in the console: over HTTP, as a browser without pictures."""
 
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -224,3 +225,22 @@ async def test_a_subscription_of_another_account_is_neither_shown_nor_deleted(
     gone = await mallory.post("/console/subscriptions/delete", subscription="plant-reports")
     assert gone.status == 404
     assert len(await subscriptions(gateway)) == 1
+
+
+# Routes -------------------------------------------------------------------------------------------
+
+
+async def test_a_route_is_checked_for_its_account_alone_and_its_trouble_told(
+    gateway: Gateway, alice: Visitor, mallory: Visitor
+) -> None:
+    with socket.socket() as closed:  # bound and not listening: nobody answers there
+        closed.bind(("127.0.0.1", 0))
+        url = f"smpp://user:secret@127.0.0.1:{closed.getsockname()[1]}"
+        await alice.post("/console/routes", name="dead", url=url)
+        answer = await alice.post("/console/routes/check", name="dead", account=ACCOUNT)
+    assert answer.status == 303
+    told = await alice.get(answer.headers["Location"])
+    assert b"The route dead is not usable: " in told.body
+    assert b"secret" not in told.body.partition(b"not usable")[2].partition(b"</p>")[0]
+    theirs = await mallory.post("/console/routes/check", name="dead", account=ACCOUNT)
+    assert theirs.status == 404

@@ -1,6 +1,5 @@
 """Commands: SMS routes, which carry what LINE did not deliver."""
 
-import asyncio
 import os
 import re
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ import typer
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
 from linegate.clock import SystemClock
-from linegate.domain.transport import Receipt
 from linegate.domain.wiretime import format_instant
 from linegate.postgres.sms_routes import (
     NewRoute,
@@ -26,16 +24,15 @@ from linegate.postgres.sms_routes import (
 )
 from linegate.postgres.store import Store
 from linegate.sealing import route_context
-from linegate.sms.route_url import RouteUrl, read_route_url
+from linegate.sms.route_check import trouble_of
+from linegate.sms.route_url import read_route_url
 from linegate.sms.senders import is_sms_sender
-from linegate.sms.transports import make_transport
 
 __all__ = ["RouteAsked", "ensure_route", "sms_route"]
 
 sms_route = typer.Typer(help="Routes for SMS failover.", no_args_is_help=True)
 
 _PREFIX = re.compile(r"\d{1,15}")
-_CHECK_FOR = 10  # seconds
 
 RouteName = Annotated[str, typer.Option("--name", help="The route's name.")]
 
@@ -137,7 +134,8 @@ def route_check(
         if row is None:
             raise CommandError(f"{owner} has no SMS route named {name}")
         context = route_context(row.account_id, row.name)
-        return await _trouble_of(read_route_url(store.vault.open(row.url, context=context)), name)
+        route = read_route_url(store.vault.open(row.url, context=context))
+        return await trouble_of(route, SystemClock(), name)
 
     trouble = with_store(work)
     if trouble:
@@ -210,28 +208,6 @@ def _switch(owner: str, name: str, *, enabled: bool, as_json: bool) -> None:
     with_store(work)
     word = "on" if enabled else "off"
     show({"name": name, "enabled": enabled}, as_json=as_json, plain=f"{name} is {word}")
-
-
-async def _trouble_of(route: RouteUrl, name: str) -> str:
-    """Why a route cannot be used; "" if it can."""
-
-    async def not_ours(receipts: list[Receipt]) -> bool:
-        return False  # the provider brings them again to who holds the route
-
-    transport = make_transport(route, SystemClock(), not_ours, name=name, callback_url="")
-    before = transport.trouble
-    running = asyncio.create_task(transport.run())
-    try:
-        async with asyncio.timeout(_CHECK_FOR):
-            while not transport.is_up and transport.trouble == before:  # noqa: ASYNC110 - no bell
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        return f"no answer within {_CHECK_FOR} s"
-    finally:
-        trouble = transport.trouble
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    return trouble
 
 
 def _health(route: ShownRoute) -> str:

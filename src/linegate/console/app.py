@@ -23,6 +23,7 @@ from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
 from linegate.console.part_settings import PartSettings
 from linegate.console.parts import PartPages
+from linegate.console.route_check import RouteCheck
 from linegate.console.senders import SenderPages
 from linegate.console.subscriptions import SubscriptionPages
 from linegate.console.visit import Form, Visit, csrf_of, read_form
@@ -82,7 +83,7 @@ class Console:
             *_writing(ComposePages(pool, hands)),
             *_reports(WebhookPages(store, guard)),
             *_subscribing(SubscriptionPages(pool, hands)),
-            *_setting_up(SenderPages(store, hands, guard)),
+            *_setting_up(SenderPages(store, hands, guard), RouteCheck(store, clock)),
             *_parts(PartPages(pool), PartSettings(pool, guard)),
             *_giving_out(AccessPages(pool, hands)),
             *_sandbox(self._wall, Guide(pool, is_sandbox=self._wall.stands)),
@@ -206,7 +207,7 @@ def _subscribing(pages: SubscriptionPages) -> tuple[Line, ...]:
     )
 
 
-def _setting_up(senders: SenderPages) -> tuple[Line, ...]:
+def _setting_up(senders: SenderPages, routes: RouteCheck) -> tuple[Line, ...]:
     one = "/senders/{sender_id}"
     return (
         Line("GET", "/senders", MANAGE, senders.all),
@@ -217,6 +218,7 @@ def _setting_up(senders: SenderPages) -> tuple[Line, ...]:
         Line("POST", one + "/pause", MANAGE, senders.pause),
         Line("POST", one + "/resume", MANAGE, senders.resume),
         Line("POST", "/routes", ADMINISTRATORS, senders.create_route),
+        Line("POST", "/routes/check", MANAGE, routes.check),
         Line("POST", "/routes/switch", ADMINISTRATORS, senders.switch_route),
     )
 

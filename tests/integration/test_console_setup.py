@@ -8,7 +8,9 @@ import pytest
 from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
 from linegate.domain.keys import ALL_SCOPES
+from linegate.postgres.directory import find_webhook_secret
 from linegate.postgres.identities import KeyRules
+from linegate.sealing import account_context
 from support.clock import FakeClock
 from support.console import Visitor, a_user
 from support.gateway import ACCOUNT, Gateway, a_request, running_api
@@ -244,3 +246,27 @@ async def test_a_route_is_checked_for_its_account_alone_and_its_trouble_told(
     assert b"secret" not in told.body.partition(b"not usable")[2].partition(b"</p>")[0]
     theirs = await mallory.post("/console/routes/check", name="dead", account=ACCOUNT)
     assert theirs.status == 404
+
+
+# Accounts -----------------------------------------------------------------------------------------
+
+
+async def test_an_operator_makes_an_account_once_and_nobody_else_does(
+    gateway: Gateway, clock: FakeClock, alice: Visitor
+) -> None:
+    ops = await logged_in(gateway, clock, "ops", ACCOUNT, is_operator=True)
+    made = await ops.post("/console/accounts", name="newcomer")
+    assert made.status == 303
+    assert b">newcomer</option>" in (await ops.get(made.headers["Location"])).body
+    assert (await ops.post("/console/accounts", name="newcomer")).status == 400
+    assert (await alice.post("/console/accounts", name="another")).status == 403
+    assert b"New account" not in (await alice.get("/console/users")).body
+    async with gateway.store.pool.acquire() as conn:
+        names = await conn.fetch("SELECT name FROM account ORDER BY name")
+        sealed = await find_webhook_secret(conn, await conn.fetchval(_ID_OF_NEWCOMER))
+    assert [row["name"] for row in names] == [ACCOUNT, "newcomer"]
+    context = account_context("newcomer", "webhook_secret")
+    assert gateway.store.vault.open(sealed, context=context).startswith("whsec_")
+
+
+_ID_OF_NEWCOMER = "SELECT id FROM account WHERE name = 'newcomer'"

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from linegate.clock import Clock
 from linegate.console.access import AccessPages
+from linegate.console.accounts import AccountPages
 from linegate.console.bulks import Bulks
 from linegate.console.compose import ComposePages
 from linegate.console.doors import Doors, Inside, is_from_here
@@ -87,6 +88,7 @@ class Console:
             *_parts(PartPages(pool), PartSettings(pool, guard)),
             *_giving_out(AccessPages(pool, hands)),
             *_sandbox(self._wall, Guide(pool, is_sandbox=self._wall.stands)),
+            Line("POST", "/accounts", OPERATORS, AccountPages(store).create),
             Line("POST", "/account", OPERATORS, self._choose),
             Line("POST", "/logout", ANYBODY, self._logout),
         )

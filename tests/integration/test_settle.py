@@ -193,6 +193,20 @@ async def test_a_plan_finds_each_row_by_its_key_whatever_the_statistics_say(
     assert set(await ways_to_the_queue(world, name)) == {"queue_pkey, by key"}
 
 
+async def test_a_claim_looks_for_each_senders_oldest_and_never_at_all_that_is_due(
+    world: World,
+) -> None:
+    """Its cost must not grow with what waits."""
+    expected = {"queue_pkey, by key", "queue_due, by key"}
+    await world.rows("ANALYZE queue")
+    assert set(await ways_to_the_queue(world, "claim_due")) == expected
+    for _ in range(10):
+        await world.accept(900)
+    assert set(await ways_to_the_queue(world, "claim_due")) == expected
+    await world.rows("ANALYZE queue")
+    assert set(await ways_to_the_queue(world, "claim_due")) == expected
+
+
 async def ways_to_the_queue(world: World, name: str) -> list[str]:
     """How the statement's plan reads the queue: which index, and whether by key."""
     query = next(each for each in bundled() if each.name == name)

@@ -318,7 +318,7 @@ async def test_a_key_is_shown_once_and_works_until_it_is_switched_off(stage: Sta
 async def test_a_user_is_made_gets_another_password_and_is_switched_off(stage: Stage) -> None:
     page = stage.page
     await stage.go("/users")
-    await page.get_by_label("Name").fill("night-shift")
+    await page.get_by_label("Name", exact=True).fill("night-shift")
     await press(page, "Create user")
     first = await page.locator(".key").text_content()
     row = page.get_by_role("row", name=re.compile("night-shift"))
@@ -335,7 +335,7 @@ async def test_a_user_is_made_gets_another_password_and_is_switched_off(stage: S
 async def test_an_endpoint_is_set_retried_and_replayed(stage: Stage) -> None:
     page = stage.page
     await stage.go("/webhooks")
-    await page.get_by_label("URL").fill("http://127.0.0.1:9/reports")
+    await page.get_by_label("URL", exact=True).fill("http://127.0.0.1:9/reports")
     await press(page, "Set")
     await said(page, "go here from now on")
     await stage.send(a_request("819010000001", "819010000002"))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linegate.domain.forecast import Forecast, Lot, forecast
@@ -115,6 +115,7 @@ def test_steps_lose_and_double_no_message(count: int, seconds: int) -> None:
 
 
 @given(count=st.integers(1, 200_000), amount=st.integers(1, 5000))
+@example(count=33_880, amount=1)  # twenty-three days and a half
 def test_round_steps_are_few_and_lose_and_double_no_message(count: int, amount: int) -> None:
     found = told(Lot(count, LONG), pace=pace_of(amount, "MINUTE"))
     steps = found.steps(most=24)

@@ -109,7 +109,7 @@ class Forecast:
         lasts = self.last_at - self.first_at
         size = next((size for size in _STEPS if lasts < size * (most - 1)), None)
         if size is None:
-            size = timedelta(days=-(-lasts.days // (most - 1)) or 1)
+            size = timedelta(days=-(-(lasts.days + 1) // (most - 1)))  # the begun day counts
         start = _EPOCH + (self.first_at - _EPOCH) // size * size
         found = []
         while start <= self.last_at:

@@ -45,4 +45,6 @@ def test_set_back_it_stands_still_until_it_has_caught_up() -> None:
 
 
 async def test_a_sleep_until_the_past_is_over_at_once() -> None:
-    await SteadyClock(NOON, Ticks()).sleep_until(NOON - SECOND)
+    clock = SteadyClock(NOON, Ticks())
+    await clock.sleep_until(NOON - SECOND)
+    assert clock.now() == NOON

@@ -44,6 +44,7 @@ from linegate.postgres.pool import Pool, transaction
 __all__ = ["DispatchOptions", "Dispatcher"]
 
 _SLOWED_FOR = timedelta(seconds=1)
+_PATIENCE = timedelta(milliseconds=20)  # what a busy process gathers places for
 # What LINE said twenty times in a row is not asked again (decision 7).
 _AS_BEFORE = {
     Hold.FORBIDDEN: Outcome(OutcomeKind.FORBIDDEN, error=7005, status=4, detail="not asked again"),
@@ -124,6 +125,7 @@ class Dispatcher:
         free = await self._wait_for_room()
         now = self._clock.now()
         wanted = self._senders.wanted(free, now)
+        self._next_at = now + _PATIENCE if self._is_crowded() else None
         if not wanted:
             return 0
         lease_until = now + self._options.lease_for
@@ -139,7 +141,9 @@ class Dispatcher:
                 now=now,
             )
             next_at = None if claimed else await next_due_at(conn, list(wanted), now=now)
-        self._next_at = next_at - self._options.ahead if next_at else None
+        if next_at is not None:
+            at = next_at - self._options.ahead
+            self._next_at = min(at, self._next_at or at)
         if claimed:
             await self._take(claimed, lease_until)
         return len(claimed)
@@ -173,12 +177,25 @@ class Dispatcher:
         await self._settling.aclose()
 
     async def _wait_for_room(self) -> int:
-        """Places to fill. A claim costs a round trip, so a busy process waits for a few of them."""
-        limit = self._options.in_flight
-        while (free := limit - len(self._held)) < limit * 3 // 8 and free < limit:
-            self._room.clear()
-            await self._room.wait()
-        return free
+        """Places to fill. A claim costs a round trip, so a busy process waits for a few of them.
+
+        Not for long, once there is any: LINE may be slow for those who hold the others.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                while self._is_crowded():
+                    await self._room_changed()
+        except TimeoutError:
+            while len(self._held) >= self._options.in_flight:
+                await self._room_changed()
+        return self._options.in_flight - len(self._held)
+
+    def _is_crowded(self) -> bool:
+        return len(self._held) > self._options.in_flight * 9 // 16
+
+    async def _room_changed(self) -> None:
+        self._room.clear()
+        await self._room.wait()
 
     def _reap(self) -> None:
         """Raise what ended hands, for the supervisor to tell; their messages' leases run out.

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.resolver import Resolver
 
 __all__ = ["Answer", "HttpSender"]
 
@@ -40,7 +41,7 @@ class HttpSender:
 
     async def stay_open(self) -> None:
         """Hold the connections until cancelled."""
-        connector = aiohttp.TCPConnector(limit=self.window)
+        connector = aiohttp.TCPConnector(limit=self.window, resolver=Resolver())
         async with aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:

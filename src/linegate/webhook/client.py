@@ -29,10 +29,10 @@ from aiohttp import (
     DummyCookieJar,
     InvalidURL,
     TCPConnector,
-    ThreadedResolver,
 )
 from aiohttp.abc import AbstractResolver
 
+from linegate.resolver import Resolver
 from linegate.webhook.acceptance import Acceptance
 from linegate.webhook.guard import AddressRefusedError, Guard
 
@@ -113,7 +113,7 @@ class WebhookClient:
     """Connections to all client URLs. One per process, made in a running loop; `close` it.
 
     connections, per_host: at the most; 0: whoever posts keeps the bound.
-    resolver: turns names into addresses; the system's own if None.
+    resolver: turns names into addresses; one of its own if None.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class WebhookClient:
             connector=TCPConnector(
                 limit=connections,
                 limit_per_host=per_host,
-                resolver=resolver or ThreadedResolver(),
+                resolver=resolver or Resolver(),
                 socket_factory=guard.open_socket,
             ),
             cookie_jar=DummyCookieJar(),

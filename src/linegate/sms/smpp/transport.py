@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,7 @@ import structlog
 from linegate.clock import Clock
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.transport import OnReceipts, Submission, Submitted
+from linegate.resolver import Resolver
 from linegate.sms.pace import Pace
 from linegate.sms.segments import count_parts
 from linegate.sms.smpp.answers import OK, TEMPORARY, is_throttle, outcome_of
@@ -65,6 +67,7 @@ class SmppTransport:
         self._clock = clock
         self._on_receipts = on_receipts
         self._name = name
+        self._resolver = Resolver()
         self._session: Session | None = None
         self._pace = Pace(options.throughput)
         self._in_hand = 0  # parts of submissions under way
@@ -143,14 +146,26 @@ class SmppTransport:
             if parts == 1 or slowdowns > _MOST_SLOWDOWNS:
                 return result
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the first of the SMSC's addresses that takes one. Raises: OSError."""
+        options = self._options
+        failure = OSError(f"{options.host} has no address")
+        name = options.host if options.tls else None
+        for found in await self._resolver.resolve(options.host, options.port, socket.AF_UNSPEC):
+            try:
+                return await asyncio.open_connection(
+                    found["host"], found["port"], ssl=_tls(options), server_hostname=name
+                )
+            except OSError as error:
+                failure = error
+        raise failure
+
     async def _one_session(self) -> bool:
         """Connect, bind and stay until the end; gives whether it was bound."""
         options = self._options
         try:
             async with asyncio.timeout(_CONNECT):
-                reader, writer = await asyncio.open_connection(
-                    options.host, options.port, ssl=_tls(options)
-                )
+                reader, writer = await self._connect()
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             self._went_down(f"cannot connect: {error or type(error).__name__}")
             return False

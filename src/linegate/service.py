@@ -30,7 +30,7 @@ from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
 from linegate.api.operator import Operator
 from linegate.api.operator_parts import OperatorParts
-from linegate.api.pressure import Backlogs, Pressure
+from linegate.api.pressure import Pressure
 from linegate.api.preview import Preview
 from linegate.api.probes import create_probes
 from linegate.api.profiles import Profiles
@@ -231,7 +231,7 @@ def _gate(stack: AsyncExitStack, store: Store, settings: Settings, directory: Di
         disk_reserve=settings.disk_reserve,
         waiting_limit=settings.waiting_limit,
     )
-    return Gate(directory, quotas, Backlogs(store.pool), pressure)
+    return Gate(directory, quotas, pressure)
 
 
 @asynccontextmanager

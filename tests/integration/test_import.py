@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from linegate.accept.remover import ABANDONED_AFTER, ImportRemover
 from linegate.cli.keys import create_key
 from linegate.metrics import Metrics
+from linegate.report.rollup import Rollup
 from linegate.shape.shaper import Shaper
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, Answer, Gateway, a_request, running_api
@@ -106,6 +107,8 @@ async def test_a_broken_line_is_named_and_nothing_is_half_accepted(desk: Desk) -
     assert await desk.count("queue") == 0
     assert await desk.count("message") == 4000
     while await desk.remover.run_once():
+        pass
+    while await Rollup(desk.pool, desk.clock).run_once():
         pass
     await desk.remover.run_once()
     for table in ("message", "track", "message_object", "client_id", "final", "push"):

@@ -90,7 +90,7 @@ async def test_figures_are_the_same_before_and_after_they_are_added_up(
     assert await counts(gateway, key) == fresh
     async with pool.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM tally") == 0
-        assert await conn.fetchval("SELECT sum(waiting) FROM backlog") == 1
+        assert await conn.fetchval("SELECT array_agg(waiting) FROM backlog") == [1, 1]
 
 
 async def test_counts_are_told_apart_and_filtered(

@@ -9,6 +9,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from linegate.accept.accept_bulk import Accepted, Acceptor, BulkIdTaken
+from linegate.accept.accepted import Full
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.domain.decide import Unfinished
 from linegate.domain.ids import IdMaker
@@ -112,7 +113,7 @@ class World:
     ) -> Bulk:
         return Bulk(account or self.account, list(objects), self.now, client_id)
 
-    async def try_accept(self, bulk: Bulk) -> Accepted | BulkIdTaken:
+    async def try_accept(self, bulk: Bulk) -> Accepted | BulkIdTaken | Full:
         return await self.acceptor.accept(bulk)
 
     async def accept(self, count: int = 1, **changed: Any) -> list[int]:

@@ -8,11 +8,13 @@ message. A request with an Idempotency-Key takes that first.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.accepted import Accepted, BulkIdTaken, Full
 from linegate.accept.once import KeyReused, Once, Repeated, claim, first_answer, keep
+from linegate.accept.room import Wanted, count_in, fit
 from linegate.accept.rows import Numbered, rows_of
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.domain.ids import IdMaker, public_id
+from linegate.domain.policy import ANYWHERE, Room
 from linegate.group_commit import GroupCommit
 from linegate.postgres.bulks import claim_client_ids, insert_accepted, insert_waiting
 from linegate.postgres.idempotency import Asked
@@ -20,7 +22,7 @@ from linegate.postgres.pool import Connection, Pool, transaction
 
 __all__ = ["Accepted", "Acceptor", "BulkIdTaken"]
 
-Result = Accepted | BulkIdTaken | Repeated | KeyReused
+Result = Accepted | BulkIdTaken | Full | Repeated | KeyReused
 
 _MESSAGES_PER_COMMIT = 20_000
 _REQUESTS_PER_COMMIT = 500
@@ -54,19 +56,19 @@ class Acceptor:
         """What a request with this Idempotency-Key was answered before; None if none was."""
         return await first_answer(self._pool, asked, body_digest, now)
 
-    async def accept(self, bulk: Bulk) -> Accepted | BulkIdTaken:
+    async def accept(self, bulk: Bulk, room: Room = ANYWHERE) -> Accepted | BulkIdTaken | Full:
         """Take a bulk. When this returns, it is on disk.
 
         Raises: Overloaded when too many requests wait for the database; what the database raises.
         """
-        result = await self._group.submit(self._numbered(bulk, None))
-        if isinstance(result, Accepted | BulkIdTaken):
+        result = await self._group.submit(self._numbered(bulk, None, room))
+        if isinstance(result, Accepted | BulkIdTaken | Full):
             return result
         raise TypeError("only a request with a key can be a repeat")
 
-    async def accept_once(self, bulk: Bulk, once: Once) -> Result:
+    async def accept_once(self, bulk: Bulk, once: Once, room: Room = ANYWHERE) -> Result:
         """As `accept`, for a request with a key: a repeat gets the first answer, or is refused."""
-        numbered = self._numbered(bulk, once)
+        numbered = self._numbered(bulk, once, room)
         while isinstance(result := await self._group.submit(numbered), _Again):
             pass
         return result
@@ -75,13 +77,16 @@ class Acceptor:
         """Write what waits, then stop."""
         await self._group.aclose()
 
-    def _numbered(self, bulk: Bulk, once: Once | None) -> Numbered:
+    def _numbered(self, bulk: Bulk, once: Once | None, room: Room) -> Numbered:
         size = bulk.messages
         tracks = [_zones_of(part) for part in bulk.objects] if bulk.waits else None
         needed = 1 + len(bulk.objects) + size + sum(map(len, tracks or ()))
-        return Numbered(bulk, self._ids.block(needed, bulk.accepted_at), size, tracks, once)
+        return Numbered(bulk, self._ids.block(needed, bulk.accepted_at), size, tracks, once, room)
 
     async def _flush(self, group: Sequence[Numbered]) -> Sequence[Result | _Again]:
+        if any(each.room.is_limited for each in group):
+            async with transaction(self._pool) as conn:
+                return await self._flush_limited(conn, group)
         if any(each.once is not None for each in group):
             async with transaction(self._pool) as conn:
                 return await self._flush_keyed(conn, group)
@@ -93,12 +98,30 @@ class Acceptor:
             await insert_accepted(conn, rows_of(group, frozenset()), now=_latest(group))
         return [_answer(each, frozenset()) for each in group]
 
+    async def _flush_limited(
+        self, conn: Connection, group: Sequence[Numbered]
+    ) -> Sequence[Result | _Again]:
+        """Leaves out what has no room. Counts are locked first: whoever waits for them holds
+        nothing that another could wait for."""
+        full = await fit(conn, {each.ids[0]: _wanted(each) for each in group})
+        kept = [each for each in group if each.ids[0] not in full]
+        answers = await self._flush_keyed(conn, kept) if kept else []
+        answered = list(zip(kept, answers, strict=True))
+        taken = [
+            _wanted(each, len(answer.duplicates))
+            for each, answer in answered
+            if isinstance(answer, Accepted)
+        ]
+        await count_in(conn, taken)
+        known = {each.ids[0]: answer for each, answer in answered}
+        return [full.get(each.ids[0]) or known[each.ids[0]] for each in group]
+
     async def _flush_keyed(
         self, conn: Connection, group: Sequence[Numbered]
     ) -> Sequence[Result | _Again]:
         first = _first_of_each_key(group)
         onces = [each.once for each in first if each.once is not None]
-        before = await claim(conn, onces, _latest(group))
+        before = await claim(conn, onces, _latest(group)) if onces else {}
         fresh = [each for each in first if each.once is None or each.once.asked not in before]
         answers = await self._flush_together(conn, fresh)
         await keep(
@@ -134,6 +157,12 @@ class Acceptor:
         return [
             BulkIdTaken() if each.ids[0] in taken else _answer(each, duplicates) for each in group
         ]
+
+
+def _wanted(each: Numbered, duplicates: int = 0) -> Wanted:
+    rejected = sum(len(part.rejections) for part in each.bulk.objects)
+    written = each.size - duplicates
+    return Wanted(each.bulk.account_id, each.room, each.size - rejected, written)
 
 
 def _first_of_each_key(group: Sequence[Numbered]) -> list[Numbered]:

@@ -1,8 +1,9 @@
 """What accepting a bulk gives."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Accepted", "BulkIdTaken"]
+__all__ = ["Accepted", "BulkIdTaken", "Full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,16 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class BulkIdTaken:
     """The account has used this bulkId before: nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Too many messages of the account or of the key wait: nothing was taken.
+
+    of: whose limit it is. wanted: messages of the request; waiting: those that have not ended.
+    """
+
+    of: Literal["account", "key"]
+    wanted: int
+    waiting: int
+    most: int

@@ -5,13 +5,15 @@ update opens it. One that breaks off or is refused is marked, and removed in the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.accepted import Accepted, BulkIdTaken, Full
+from linegate.accept.room import Wanted, count_in, fit
 from linegate.accept.rows import window_text
 from linegate.domain.bulk import Bulk, MessageObject, Rejection
 from linegate.domain.ids import IdMaker, lane_of, public_id
+from linegate.domain.policy import Room
 from linegate.postgres.bulks import claim_client_ids
 from linegate.postgres.importing import (
     ImportTrack,
@@ -33,12 +35,14 @@ __all__ = ["Importer", "Importing"]
 class Importing:
     """A bulk while it comes in.
 
+    room:    where its messages wait; that of its first chunk.
     objects: message objects by what makes them differ; tracks: by object, zone and end.
     """
 
     bulk_id: int
     account_id: int
     client_id: str | None
+    room: Room | None = None
     messages: int = 0
     rejected: int = 0
     duplicates: int = 0
@@ -79,17 +83,21 @@ class Importer:
         return Importing(bulk_id, bulk.account_id, bulk.client_id)
 
     async def add(
-        self, importing: Importing, part: MessageObject, now: datetime
-    ) -> Accepted | None:
+        self, importing: Importing, part: MessageObject, room: Room, now: datetime
+    ) -> Accepted | Full | None:
         """Write a chunk; None if the import was given up meanwhile.
 
         Messages whose messageId was used before are not taken: `duplicates` has their positions.
         """
         lane = lane_of(importing.bulk_id)
         ids = self._ids.block(len(part.destinations), now, lane=lane)
+        room = importing.room = importing.room or room
+        wanted = Wanted(importing.account_id, room, len(ids) - len(part.rejections), len(ids))
         async with transaction(self._pool) as conn:
+            if room.is_limited and (full := await fit(conn, {0: wanted})):
+                return full[0]
             duplicates = await _duplicates(conn, importing.account_id, part, ids)
-            object_id = await self._object(conn, importing, part, now)
+            object_id = await self._object(conn, importing, part, room, now)
             messages, tracks = self._placed(importing, part, object_id, ids, duplicates, now)
             if messages:
                 await import_messages(conn, object_id, messages)
@@ -104,6 +112,7 @@ class Importer:
             alive = await touch_import(
                 conn, importing.bulk_id, messages=len(messages), last_id=ids[-1], now=now
             )
+            await count_in(conn, [replace(wanted, written=len(messages))])
         if not alive:
             return None
         importing.messages += len(messages)
@@ -122,7 +131,12 @@ class Importer:
             await fail_import(conn, importing.bulk_id, reason=reason, now=now)
 
     async def _object(
-        self, conn: Connection, importing: Importing, part: MessageObject, now: datetime
+        self,
+        conn: Connection,
+        importing: Importing,
+        part: MessageObject,
+        room: Room,
+        now: datetime,
     ) -> int:
         """The message object of a chunk. Chunks share it unless their contents differ, as those
         of a template do whose placeholders some destinations of a chunk set and others do not."""
@@ -138,6 +152,7 @@ class Importer:
             bulk_id=importing.bulk_id,
             account_id=importing.account_id,
             window=window_text(part),
+            room=room,
         )
         importing.objects[key] = id_
         return id_

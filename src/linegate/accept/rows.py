@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from linegate.accept.once import Once
 from linegate.domain.bulk import Bulk, MessageObject
+from linegate.domain.policy import ANYWHERE, Room
 from linegate.postgres.bulks import AcceptedRows, RunRow, TrackRow
 
 __all__ = ["Numbered", "rows_of", "window_text"]
@@ -18,6 +19,7 @@ class Numbered:
 
     tracks: for a bulk that waits, per object the zone of each of its tracks.
     once:   the request's Idempotency-Key, if it has one.
+    room:   where its messages wait.
     """
 
     bulk: Bulk
@@ -25,6 +27,7 @@ class Numbered:
     size: int
     tracks: list[list[str]] | None = None
     once: Once | None = None
+    room: Room = ANYWHERE
 
     @property
     def message_ids(self) -> list[int]:
@@ -50,7 +53,7 @@ def rows_of(group: Sequence[Numbered], duplicates: frozenset[int]) -> AcceptedRo
             rows.runs.append(_run_row(each, last_id))
         start, next_track = 0, 1 + len(bulk.objects) + each.size
         for number, part in enumerate(bulk.objects, 1):
-            rows.objects.append(_object_row(part, ids[number], ids[0], bulk.account_id, each.home))
+            rows.objects.append(_object_row(part, ids[number], each))
             end = start + len(part.destinations)
             track_ids: list[int | None] = [None] * (end - start)
             if each.tracks is not None:
@@ -123,16 +126,14 @@ def _track_rows(
     ]
 
 
-def _object_row(
-    part: MessageObject, id_: int, bulk_id: int, account_id: int, home: str
-) -> tuple[object, ...]:
+def _object_row(part: MessageObject, id_: int, each: Numbered) -> tuple[object, ...]:
     return (
         id_,
-        bulk_id,
-        account_id,
+        each.ids[0],
+        each.bulk.account_id,
         part.sender_id,
         part.endpoint_id,
-        home,
+        each.home,
         part.templated,
         part.line_message,
         part.entity_id,
@@ -146,6 +147,8 @@ def _object_row(
         part.template_version,
         part.placeholders is not None,
         part.sms_failover is not None,
+        each.room.key_id,
+        each.room.is_limited,
     )
 
 

@@ -32,7 +32,7 @@ async def apply_key(conn: Connection, wanted: Key, place: Place) -> None:
     if len(text) < _SHORTEST_KEY:
         raise DocumentError(f"{subject}: a key has at least {_SHORTEST_KEY} characters")
     rules = _rules(wanted, subject)
-    limits = Limits(wanted.requests_per_second, wanted.messages_per_day)
+    limits = Limits(wanted.requests_per_second, wanted.messages_per_day, wanted.messages_waiting)
     digest = digest_of(text)
     known = await find_key(conn, digest)
     if known is None:

@@ -80,6 +80,7 @@ class Key(Struct, forbid_unknown_fields=True):
     force_entity: str | None = None
     requests_per_second: Positive | None = None
     messages_per_day: Count | None = None
+    messages_waiting: Count | None = None
     enabled: bool = True
 
 

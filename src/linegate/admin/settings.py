@@ -58,6 +58,7 @@ class KeyChange(Struct, rename="camel", forbid_unknown_fields=True):
 
     requests_per_second: Positive | UnsetType | None = UNSET
     messages_per_day: Count | UnsetType | None = UNSET
+    messages_waiting: Count | UnsetType | None = UNSET
 
 
 async def change_account(conn: Connection, account_id: int, change: AccountChange) -> None:
@@ -125,6 +126,7 @@ async def change_key(conn: Connection, account_id: int, key_id: int, change: Key
     limits = Limits(
         _either(change.requests_per_second, now.requests_per_second),
         _either(change.messages_per_day, now.messages_per_day),
+        _either(change.messages_waiting, now.waiting),
     )
     await set_key_limits(conn, account_id, key_id, limits)
     return True

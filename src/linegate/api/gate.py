@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from linegate.accept.accepted import Accepted
+from linegate.accept.accepted import Accepted, Full
 from linegate.api.auth import Refused
 from linegate.api.directory import Directory
-from linegate.api.pressure import Backlogs, Pressure
+from linegate.api.pressure import Pressure
 from linegate.api.quotas import Quotas, Wanted
 from linegate.domain.bulk import Bulk
 from linegate.domain.caller import Caller
-from linegate.domain.policy import AccountPolicy
+from linegate.domain.policy import AccountPolicy, Room
 from linegate.domain.violation import Violation
 
 __all__ = ["Gate"]
@@ -26,19 +26,20 @@ Answer = TypeVar("Answer")
 class Gate:
     """Lets bulks through to be accepted."""
 
-    def __init__(
-        self, directory: Directory, quotas: Quotas, backlogs: Backlogs, pressure: Pressure
-    ) -> None:
-        """Know limits through `directory`, use them up in `quotas` and `backlogs`."""
+    def __init__(self, directory: Directory, quotas: Quotas, pressure: Pressure) -> None:
+        """Know limits through `directory`; daily ones are used up in `quotas`."""
         self._directory = directory
         self._quotas = quotas
-        self._backlogs = backlogs
         self._pressure = pressure
 
     async def through(
-        self, bulk: Bulk, caller: Caller, accept: Callable[[], Awaitable[Answer]], now: datetime
+        self,
+        bulk: Bulk,
+        caller: Caller,
+        accept: Callable[[Room], Awaitable[Answer | Full]],
+        now: datetime,
     ) -> Answer:
-        """What `accept` answers, if the bulk may pass.
+        """What `accept` answers, if the bulk may pass and finds room.
 
         Raises: Refused 429 with Retry-After for a limit that is reached, 503 if the machine can
                 take no more; what `accept` raises.
@@ -47,9 +48,6 @@ class Gate:
             reason = f"{refusal}: nothing of the request was taken, repeat it later"
             raise Refused(503, [Violation("$", reason)], {"Retry-After": "30"})
         policy = await self._directory.policy(bulk.account_id, now)
-        messages = bulk.messages - sum(len(part.rejections) for part in bulk.objects)
-        if policy.limits.waiting is not None:
-            await self._check_waiting(bulk.account_id, messages, policy.limits.waiting, now)
         wanted = _wanted(bulk, caller, policy)
         short = await self._quotas.take(bulk.account_id, wanted, now) if wanted else None
         if short is not None:
@@ -57,25 +55,22 @@ class Gate:
         taken = False
         try:
             await self._directory.divisions.ensure(bulk, now)
-            answer = await accept()
+            answer = await accept(policy.room(caller))
             taken = isinstance(answer, Accepted)
-            if taken and policy.limits.waiting is not None:
-                self._backlogs.add(bulk.account_id, messages, now)
         finally:
             if wanted and not taken:
                 self._quotas.give_back(bulk.account_id, wanted, now)
+        if isinstance(answer, Full):
+            raise _full(answer)
         return answer
 
-    async def _check_waiting(
-        self, account_id: int, messages: int, most: int, now: datetime
-    ) -> None:
-        waiting = await self._backlogs.waiting(account_id, now)
-        if waiting + messages > most:
-            reason = (
-                f"the account may have {most} messages that have not ended and has {waiting}:"
-                f" the {messages} of this request are too many. Nothing was taken"
-            )
-            raise Refused(429, [Violation("$", reason)], {"Retry-After": "10"})
+
+def _full(full: Full) -> Refused:
+    reason = (
+        f"the {full.of} may have {full.most} messages that have not ended and has {full.waiting}:"
+        f" the {full.wanted} of this request are too many. Nothing was taken"
+    )
+    return Refused(429, [Violation("$", reason)], {"Retry-After": "10"})
 
 
 def _wanted(bulk: Bulk, caller: Caller, policy: AccountPolicy) -> list[Wanted]:

@@ -16,7 +16,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.accepted import Accepted, BulkIdTaken, Full
 from linegate.accept.import_bulk import Importer, Importing
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import media_type_of
@@ -38,6 +38,7 @@ from linegate.clock import Clock
 from linegate.domain.bulk import Bulk
 from linegate.domain.caller import Caller
 from linegate.domain.keys import SEND
+from linegate.domain.policy import Room
 from linegate.domain.violation import Violation
 from linegate.metrics import Metrics
 
@@ -176,8 +177,10 @@ class Import:
             raise Refused(400, [Violation("line 1.options.schedule.bulkId", reason)])
         return begun
 
-    async def _write(self, importing: Importing, bulk: Bulk, now: datetime) -> Accepted:
-        accepted = await self._importer.add(importing, bulk.objects[0], now)
+    async def _write(
+        self, importing: Importing, bulk: Bulk, now: datetime, room: Room
+    ) -> Accepted | Full:
+        accepted = await self._importer.add(importing, bulk.objects[0], room, now)
         if accepted is None:
             raise _given_up()
         return accepted

@@ -252,6 +252,8 @@ def _shown_key(key: KeyListed) -> dict[str, object]:
         "enabled": key.enabled,
         "requestsPerSecond": key.limits.requests_per_second,
         "messagesPerDay": key.limits.messages_per_day,
+        "messagesWaiting": key.limits.waiting,
+        "waiting": key.waiting,
     }
 
 

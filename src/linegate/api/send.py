@@ -69,7 +69,9 @@ class Send:
         bulk = await self._read(body, caller, now)
         once = Once(key, digest, partial(_answer, bulk))
         accept_once = partial(self._acceptor.accept_once, bulk, once)
-        accepted = await self._gate.through(bulk, caller, accept_once, now)
+        accepted: Accepted | BulkIdTaken | Repeated | KeyReused = await self._gate.through(
+            bulk, caller, accept_once, now
+        )
         if isinstance(accepted, Repeated | KeyReused):
             return _again(accepted)
         return self._taken(bulk, accepted)

@@ -151,12 +151,16 @@ def key_set(
     messages_per_day: Annotated[
         str | None, typer.Option(help=f"Most messages of a UTC day; {CLEAR}.")
     ] = None,
+    messages_waiting: Annotated[
+        str | None, typer.Option(help=f"Most messages that have not ended; {CLEAR}.")
+    ] = None,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Change limits of one key, beside those of its account. Counts within 2 seconds."""
     tree = {
         "requestsPerSecond": whole(requests_per_second),
         "messagesPerDay": whole(messages_per_day),
+        "messagesWaiting": whole(messages_waiting),
     }
 
     async def work(store: Store) -> KeyListed:
@@ -227,6 +231,8 @@ def _shown(each: KeyListed) -> dict[str, object]:
         "entity": _shown_rule(rules.entity),
         "requestsPerSecond": each.limits.requests_per_second,
         "messagesPerDay": each.limits.messages_per_day,
+        "messagesWaiting": each.limits.waiting,
+        "waiting": each.waiting,
         "created": each.created_at.isoformat(),
     }
 

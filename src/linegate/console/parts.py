@@ -8,6 +8,7 @@ from linegate.console.part_settings import chosen_part, kind_of
 from linegate.console.visit import Form, Visit
 from linegate.domain.policy import AccountPolicy, Limits
 from linegate.postgres.audit import acting, list_audit
+from linegate.postgres.backlog import load_backlog
 from linegate.postgres.console import account_settings, used_quotas
 from linegate.postgres.directory import find_sender
 from linegate.postgres.divisions import (
@@ -17,7 +18,6 @@ from linegate.postgres.divisions import (
     set_account,
 )
 from linegate.postgres.pool import Pool
-from linegate.postgres.statistics import load_backlog
 
 __all__ = ["PartPages"]
 

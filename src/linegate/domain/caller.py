@@ -28,6 +28,7 @@ class Caller:
 
     name:   of the credential, for the audit: `key 17` or `user alice`.
     scopes: what it may do.
+    key_id: of the API key; None: a user asks.
     """
 
     account_id: int
@@ -35,6 +36,7 @@ class Caller:
     scopes: frozenset[str]
     application: PlatformRule | None = None
     entity: PlatformRule | None = None
+    key_id: int | None = None
 
     def application_id(self, given: str | None) -> str | None:
         """The applicationId that counts, of what the request gave."""

@@ -7,7 +7,9 @@ narrowest wins: entity, then application, then account.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["AccountPolicy", "Level", "Limits"]
+from linegate.domain.caller import Caller
+
+__all__ = ["ANYWHERE", "AccountPolicy", "Level", "Limits", "Room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,33 @@ class Level:
 class Limits:
     """What an account or one credential may do; None: as much as it likes.
 
-    waiting: messages that were accepted and have not ended (of accounts only).
+    waiting: messages that were accepted and have not ended.
     """
 
     requests_per_second: int | None = None
     messages_per_day: int | None = None
     waiting: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a request's messages wait, and how many may; None: any number.
+
+    key_id: of the key that the request came with; None: it came with none.
+    """
+
+    key_id: int | None = None
+    of_account: int | None = None
+    of_key: int | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything must be counted before more is accepted."""
+        return self.of_account is not None or self.of_key is not None
+
+
+ANYWHERE = Room()
+"""For who has no limit and came with no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,11 @@ class AccountPolicy:
         """Whether a message without a sender may have one anywhere."""
         levels = (self.own, *self.applications.values(), *self.entities.values())
         return any(level.default_sender is not None for level in levels)
+
+    def room(self, caller: Caller) -> Room:
+        """Where this caller's messages wait."""
+        own = self.callers.get(caller.name)
+        return Room(caller.key_id, self.limits.waiting, own.waiting if own else None)
 
     def default_sender(self, application_id: str | None, entity_id: str | None) -> str | None:
         """The sender of a message that names none."""

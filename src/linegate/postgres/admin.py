@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from linegate.domain.caller import PlatformRule
 from linegate.domain.policy import Limits
@@ -72,14 +73,13 @@ async def find_key_of(conn: Connection, account_id: int, digest: bytes) -> KeyFo
     row = await bundled().key_by_digest.one(conn, account_id=account_id, digest=digest)
     if row is None:
         return None
-    limits = Limits(row["requests_per_second"], row["messages_per_day"])
-    return KeyFound(row["id"], row["name"], limits)
+    return KeyFound(row["id"], row["name"], _limits(row))
 
 
 async def key_limits_of(conn: Connection, account_id: int, id_: int) -> Limits | None:
     """The limits of a key, locked; None if the account has no such key."""
     row = await bundled().key_limits_of.one(conn, account_id=account_id, id=id_)
-    return None if row is None else Limits(row["requests_per_second"], row["messages_per_day"])
+    return None if row is None else _limits(row)
 
 
 async def set_key_limits(conn: Connection, account_id: int, id_: int, limits: Limits) -> None:
@@ -90,6 +90,7 @@ async def set_key_limits(conn: Connection, account_id: int, id_: int, limits: Li
         id=id_,
         requests_per_second=limits.requests_per_second,
         messages_per_day=limits.messages_per_day,
+        messages_waiting=limits.waiting,
     )
 
 
@@ -112,7 +113,12 @@ async def set_key_rules(
         enabled=enabled,
         requests_per_second=limits.requests_per_second,
         messages_per_day=limits.messages_per_day,
+        messages_waiting=limits.waiting,
     )
+
+
+def _limits(row: Any) -> Limits:
+    return Limits(row["requests_per_second"], row["messages_per_day"], row["messages_waiting"])
 
 
 def _value(rule: PlatformRule | None) -> str | None:

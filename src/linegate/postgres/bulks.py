@@ -89,6 +89,8 @@ _OBJECT_COLUMNS = (
     "object_templates",
     "object_personals",
     "object_fails_over",
+    "object_keys",
+    "object_counted",
 )
 _MESSAGE_COLUMNS = (
     "ids",

@@ -217,10 +217,8 @@ async def load_policy(conn: Connection, account_id: int) -> AccountPolicy | None
     for row in await bundled().division_policies.many(conn, account_id=account_id):
         kind, id_, sender, endpoint_id, templates, daily = row
         parts[kind][id_] = Level(sender, endpoint_id, templates, daily)
-    callers = {
-        f"key {id_}": Limits(per_second, daily)
-        for id_, per_second, daily in await bundled().key_limits.many(conn, account_id=account_id)
-    }
+    keys = await bundled().key_limits.many(conn, account_id=account_id)
+    callers = {f"key {id_}": Limits(*limits) for id_, *limits in keys}
     limits = Limits(own["requests_per_second"], own["messages_per_day"], own["messages_waiting"])
     level = Level(default_sender=own["default_sender"])
     return AccountPolicy(level, limits, parts["application"], parts["entity"], callers)

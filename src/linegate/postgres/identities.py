@@ -61,7 +61,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyListed:
-    """An API key as an operator sees it; hint: its first characters."""
+    """An API key as an operator sees it.
+
+    hint: its first characters; waiting: its messages that have not ended.
+    """
 
     id: int
     name: str
@@ -70,6 +73,7 @@ class KeyListed:
     rules: KeyRules
     limits: Limits
     created_at: datetime
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,9 @@ async def list_keys(conn: Connection, account_id: int) -> list[KeyListed]:
             row["hint"],
             row["enabled"],
             _rules(row),
-            Limits(row["requests_per_second"], row["messages_per_day"]),
+            Limits(row["requests_per_second"], row["messages_per_day"], row["messages_waiting"]),
             row["created_at"],
+            row["waiting"],
         )
         for row in await bundled().list_keys.many(conn, account_id=account_id)
     ]

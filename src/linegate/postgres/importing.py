@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from linegate.domain.bulk import MessageObject
 from linegate.domain.pace import Pace
+from linegate.domain.policy import Room
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -78,6 +79,7 @@ async def import_object(
     bulk_id: int,
     account_id: int,
     window: str | None,
+    room: Room,
 ) -> None:
     """Write a message object. window: as JSON."""
     await bundled().import_object.exec(
@@ -98,6 +100,8 @@ async def import_object(
         intermediate=part.intermediate,
         template_version=part.template_version,
         personal=part.placeholders is not None,
+        key_id=room.key_id,
+        counted=room.is_limited,
     )
 
 

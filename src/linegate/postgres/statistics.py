@@ -17,12 +17,10 @@ __all__ = [
     "Uncounted",
     "count_late",
     "list_line_counts",
-    "load_backlog",
     "lock_rollup",
     "roll_tally",
     "rolled_up",
     "sum_statistics",
-    "total_backlog",
     "uncounted_days",
     "write_line_count",
 ]
@@ -118,17 +116,6 @@ async def sum_statistics(
 
 def _names(row: dict[str, str | None]) -> tuple[str | None, ...]:
     return tuple(row[name] or None for name in ("application_id", "entity_id", "campaign"))
-
-
-async def load_backlog(conn: Connection, account_id: int) -> tuple[int, datetime | None]:
-    """How many of an account's messages have not ended, and as of when; None: never counted."""
-    row = await bundled().load_backlog.one(conn, account_id=account_id)
-    return (0, None) if row is None else (row["waiting"], row["as_of"])
-
-
-async def total_backlog(conn: Connection) -> int:
-    """How many messages of all accounts have not ended."""
-    return int(await bundled().total_backlog.value(conn))
 
 
 async def uncounted_days(

@@ -33,9 +33,16 @@ ALTER TABLE account
     ADD COLUMN retention_days      integer CHECK (retention_days > 0);  -- NULL: the installation's
 ALTER TABLE api_key
     ADD COLUMN requests_per_second integer CHECK (requests_per_second > 0),
-    ADD COLUMN messages_per_day    integer CHECK (messages_per_day >= 0);
+    ADD COLUMN messages_per_day    integer CHECK (messages_per_day >= 0),
+    ADD COLUMN messages_waiting    bigint CHECK (messages_waiting >= 0);
 CREATE INDEX api_key_limits ON api_key (account_id)
-    WHERE requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL;
+    WHERE requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL OR messages_waiting IS NOT NULL;
+
+-- Whose limit of waiting messages counts. counted: `backlog` got them when they were accepted, by the
+-- same transaction; otherwise the rollup adds them a second later.
+ALTER TABLE message_object
+    ADD COLUMN key_id  bigint,
+    ADD COLUMN counted boolean NOT NULL DEFAULT false;
 
 -- What was used of a daily limit. API processes take from it in portions and give back what is left.
 -- subject: 'account', 'key 17', 'application shop' or 'entity tokyo'.
@@ -190,10 +197,14 @@ CREATE TABLE statistic (
     PRIMARY KEY (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
 ) WITH (fillfactor = 70);
 
--- How many messages of an account have not ended; as of the instant in `rollup`.
+-- How many messages of an account and of each of its keys have not ended. Where one of the two has a
+-- limit, what is accepted is in it at once and what has ended leaves it when it is added up, so that
+-- the limit is never passed; else both are as of the instant in `rollup`.
 CREATE TABLE backlog (
-    account_id bigint PRIMARY KEY,
-    waiting    bigint NOT NULL
+    account_id bigint NOT NULL,
+    key_id     bigint NOT NULL,           -- 0: the whole account
+    waiting    bigint NOT NULL,
+    PRIMARY KEY (account_id, key_id)
 ) WITH (fillfactor = 50);
 CREATE TABLE rollup (
     id    smallint PRIMARY KEY CHECK (id = 1),

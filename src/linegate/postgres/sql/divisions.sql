@@ -80,8 +80,9 @@ WHERE division.account_id = :account_id
 
 -- name: key_limits :many
 -- The limits of an account's keys, of those that have any.
-SELECT id, requests_per_second, messages_per_day FROM api_key
-WHERE account_id = :account_id AND (requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL);
+SELECT id, requests_per_second, messages_per_day, messages_waiting FROM api_key
+WHERE account_id = :account_id
+  AND (requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL OR messages_waiting IS NOT NULL);
 
 -- name: take_quota :value
 -- Use so much of a day's limit if that much is left; nothing comes back if it is not.

@@ -19,7 +19,9 @@ WHERE api_key.digest = :digest;
 -- name: list_keys :many
 -- An account's keys, oldest first.
 SELECT id, name, hint, scopes, enabled, valid_from, expires_at, allowed_addresses, application_id, application_forced,
-       entity_id, entity_forced, requests_per_second, messages_per_day, created_at
+       entity_id, entity_forced, requests_per_second, messages_per_day, messages_waiting, created_at,
+       COALESCE((SELECT waiting FROM backlog WHERE backlog.account_id = api_key.account_id AND key_id = api_key.id), 0)
+         AS waiting
 FROM api_key WHERE account_id = :account_id ORDER BY id;
 
 -- name: enable_key :value
@@ -36,9 +38,10 @@ ended AS (
 )
 INSERT INTO api_key (account_id, name, digest, hint, scopes, expires_at, allowed_addresses,
                      application_id, application_forced, entity_id, entity_forced, requests_per_second,
-                     messages_per_day, created_at)
+                     messages_per_day, messages_waiting, created_at)
 SELECT account_id, name, :digest, :hint, scopes, :now::timestamptz + (expires_at - created_at), allowed_addresses,
-       application_id, application_forced, entity_id, entity_forced, requests_per_second, messages_per_day, :now
+       application_id, application_forced, entity_id, entity_forced, requests_per_second, messages_per_day,
+       messages_waiting, :now
 FROM old RETURNING id;
 
 -- name: insert_user :value

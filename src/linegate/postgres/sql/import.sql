@@ -13,10 +13,10 @@ VALUES (:bulk_id, :account_id, :bulk_id, 'importing', 0, :send_at, :pace_amount,
 -- A message object of an import: content and options, once for all its destinations.
 INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id,
                             campaign, callback_data, validity, delivery_window, sms_failover, intermediate,
-                            template_version, personal)
+                            template_version, personal, key_id, counted)
 VALUES (:id, :bulk_id, :account_id, :sender_id, :templated, :line_message, :entity_id, :application_id, :campaign,
         :callback_data, :validity, :delivery_window::text::jsonb, :sms_failover::text::jsonb, :intermediate,
-        NULLIF(:template_version::bigint, 0), :personal);
+        NULLIF(:template_version::bigint, 0), :personal, :key_id, :counted);
 
 -- name: import_messages :exec
 -- A chunk of destinations; each waits in its track.
@@ -82,7 +82,10 @@ WITH removed AS (
     WHERE id = ANY (ARRAY(SELECT message.id FROM track JOIN message ON message.track_id = track.id
                            AND message.id > :bulk_id AND message.id <= :last_id
                           WHERE track.bulk_id = :bulk_id LIMIT :limit))
-    RETURNING id
+    RETURNING id, object_id
+),
+fewer AS (  -- they were counted as accepted
+    INSERT INTO tally (object_id, status, messages) SELECT object_id, 0, -count(*) FROM removed GROUP BY 1
 ),
 freed AS (
     DELETE FROM client_id WHERE id IN (SELECT id FROM removed) AND kind = 'message'
@@ -90,11 +93,15 @@ freed AS (
 SELECT id FROM removed;
 
 -- name: remove_import :exec
--- The rest of a failed import goes; its row stays and tells why.
+-- The rest of a failed import goes, once its messages have been added up; its row stays and tells why.
 WITH tracks AS (
-    DELETE FROM track WHERE bulk_id = :bulk_id RETURNING object_id
+    DELETE FROM track WHERE bulk_id = :bulk_id AND NOT EXISTS (
+        SELECT FROM tally JOIN track ON track.object_id = tally.object_id WHERE track.bulk_id = :bulk_id)
+    RETURNING object_id
 ),
 objects AS (
     DELETE FROM message_object WHERE id IN (SELECT object_id FROM tracks)
 )
-UPDATE bulk_run SET finished_at = :now WHERE bulk_id = :bulk_id;
+UPDATE bulk_run SET finished_at = :now
+WHERE bulk_id = :bulk_id AND NOT EXISTS (
+    SELECT FROM tally JOIN track ON track.object_id = tally.object_id WHERE track.bulk_id = :bulk_id);

@@ -92,7 +92,7 @@ SELECT status, bucket, messages FROM ended_total;
 
 -- name: observe_whole :one
 -- The backlog of all accounts, and how far what works in the background is behind.
-SELECT COALESCE((SELECT sum(waiting) FROM backlog), 0)::bigint AS unfinished,
+SELECT COALESCE((SELECT sum(waiting) FROM backlog WHERE key_id = 0), 0)::bigint AS unfinished,
        (SELECT as_of FROM rollup) AS rolled_up_at,
        (SELECT min(next_at) FROM bulk_run WHERE next_at IS NOT NULL) AS shaping_at,
        (SELECT min(xact_start) FROM pg_stat_activity

@@ -12,7 +12,9 @@ WITH taken AS (
     RETURNING object_id, status, ended_on, messages, by_sms, currency, cost
 ),
 known AS MATERIALIZED (
-    SELECT taken.status, taken.ended_on, object.account_id, object.sender_id, object.templated,
+    SELECT taken.status, taken.ended_on, object.account_id, object.key_id, object.sender_id, object.templated,
+           CASE WHEN taken.status <> 0 THEN -taken.messages      -- what is counted came in when it was accepted
+                WHEN object.counted AND taken.messages > 0 THEN 0 ELSE taken.messages END AS more,
            date '2020-01-01' + ((taken.object_id >> 22) / 86400000)::integer AS day,
            COALESCE(object.application_id, '') AS application_id, COALESCE(object.entity_id, '') AS entity_id,
            COALESCE(object.campaign, '') AS campaign, priced.*
@@ -41,9 +43,13 @@ summed AS (
                   cost = statistic.cost + excluded.cost
 ),
 unfinished AS (
-    INSERT INTO backlog (account_id, waiting)
-    SELECT account_id, sum(CASE WHEN status = 0 THEN messages ELSE -messages END) FROM known GROUP BY 1
-    ON CONFLICT (account_id) DO UPDATE SET waiting = backlog.waiting + excluded.waiting
+    INSERT INTO backlog (account_id, key_id, waiting)
+    SELECT account_id, subject.key_id, sum(more)
+    FROM known CROSS JOIN LATERAL (VALUES (0), (known.key_id)) AS subject (key_id)
+    WHERE subject.key_id IS NOT NULL AND messages <> 0
+    GROUP BY 1, 2 HAVING sum(more) <> 0
+    ORDER BY 1, 2
+    ON CONFLICT (account_id, key_id) DO UPDATE SET waiting = backlog.waiting + excluded.waiting
 ),
 at_line AS (
     INSERT INTO line_count (sender_id, templated, day, delivered)
@@ -95,12 +101,26 @@ LIMIT :limit;
 
 -- name: load_backlog :one
 -- How many messages of an account have not ended, and as of when that was counted.
-SELECT COALESCE((SELECT waiting FROM backlog WHERE account_id = :account_id), 0) AS waiting,
+SELECT COALESCE((SELECT waiting FROM backlog WHERE account_id = :account_id AND key_id = 0), 0) AS waiting,
        (SELECT as_of FROM rollup) AS as_of;
+
+-- name: lock_waiting :many
+-- How many messages of accounts and keys have not ended, held until the transaction ends.
+INSERT INTO backlog (account_id, key_id, waiting)
+SELECT account_id, key_id, 0 FROM unnest(:account_ids::bigint[], :key_ids::bigint[]) AS asked (account_id, key_id)
+ORDER BY 1, 2
+ON CONFLICT (account_id, key_id) DO UPDATE SET waiting = backlog.waiting
+RETURNING account_id, key_id, waiting;
+
+-- name: add_waiting :exec
+-- So many were accepted, of accounts and keys that `lock_waiting` holds.
+UPDATE backlog SET waiting = backlog.waiting + more.messages
+FROM unnest(:account_ids::bigint[], :key_ids::bigint[], :messages::bigint[]) AS more (account_id, key_id, messages)
+WHERE backlog.account_id = more.account_id AND backlog.key_id = more.key_id;
 
 -- name: total_backlog :value
 -- How many messages of all accounts have not ended.
-SELECT COALESCE(sum(waiting), 0)::bigint FROM backlog;
+SELECT COALESCE(sum(waiting), 0)::bigint FROM backlog WHERE key_id = 0;
 
 -- name: uncounted_days :many
 -- Days of senders that LINE was to count and has not been asked for lately; days without deliveries of

@@ -9,7 +9,7 @@ from linegate.cli.erase import erase_destination
 from linegate.domain.bulk import Schedule
 from linegate.domain.ids import id_time
 from linegate.postgres.dispatching import Arrived, deliver
-from linegate.postgres.partitions import days_present, ensure_partitions
+from linegate.postgres.partitions import PARTITIONED, days_present, ensure_partitions
 from linegate.postgres.pool import Pool
 from linegate.postgres.store import Store
 from linegate.report.retention import Retention
@@ -170,3 +170,29 @@ async def test_days_are_those_of_the_ids(world: World) -> None:
     (id_,) = await world.accept()
     async with world.pool.acquire() as conn:
         assert id_time(id_).date() in await days_present(conn)
+
+
+async def test_days_are_made_beside_those_who_read_and_write(world: World) -> None:
+    async with world.pool.acquire() as other, other.transaction():
+        await other.execute(f"LOCK TABLE {', '.join(PARTITIONED)} IN ROW EXCLUSIVE MODE")
+        async with world.pool.acquire() as conn, conn.transaction():
+            await conn.execute("SET LOCAL lock_timeout = '5s'")  # instead of waiting for ever
+            made = await ensure_partitions(conn, now=world.now + 30 * DAY, behind=0, ahead=0)
+    assert made == len(PARTITIONED)
+
+
+async def test_made_day_has_the_defaults_checks_and_indexes_of_its_table(world: World) -> None:
+    shape = """SELECT attname, atttypid, attnotnull, attstorage, attcompression,
+                      pg_get_expr(adbin, adrelid) AS usual
+               FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+               WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+               ORDER BY attname"""
+    rest = """SELECT (SELECT count(*) FROM pg_index WHERE indrelid = $1::text::regclass) AS indexes,
+                     (SELECT count(*) FROM pg_constraint WHERE conrelid = $1::text::regclass
+                      AND contype <> 'n') AS constraints"""
+    day = f"{world.now:%Y%m%d}"
+    async with world.pool.acquire() as conn:
+        for table in PARTITIONED:
+            for sql in (shape, rest):
+                whole, part = [await conn.fetch(sql, name) for name in (table, f"{table}_{day}")]
+                assert [dict(row) for row in part] == [dict(row) for row in whole], table

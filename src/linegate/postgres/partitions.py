@@ -32,13 +32,19 @@ _STORAGE = {"message_object": " WITH (toast_tuple_target = 8160)"}
 _LOCK = 7_301_402  # one maker at a time: two at once would both find the partition missing
 
 
-async def ensure_partitions(conn: Connection, *, now: datetime) -> int:
-    """Make what is missing from yesterday to a week ahead; gives how many were made."""
+async def ensure_partitions(
+    conn: Connection, *, now: datetime, behind: int = _BEHIND, ahead: int = _AHEAD
+) -> int:
+    """Make what is missing from `behind` days ago to `ahead` days hence; gives how many it made.
+
+    Nobody waits for it: neither those who read and write the tables, nor they behind it when
+    somebody reads for hours.
+    """
     today = now.astimezone(UTC).date()
     wanted = {
         f"{table}_{day:%Y%m%d}": (table, day)
         for table in PARTITIONED
-        for day in (today + timedelta(days=n) for n in range(-_BEHIND, _AHEAD + 1))
+        for day in (today + timedelta(days=n) for n in range(-behind, ahead + 1))
     }
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -56,7 +62,12 @@ async def ensure_partitions(conn: Connection, *, now: datetime) -> int:
 def _create(name: str, table: str, day: date) -> str:
     first, end = day_start(day), day_start(day + timedelta(days=1))
     storage = _STORAGE.get(table, "")
-    return f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({first}) TO ({end}){storage}"
+    # CREATE ... PARTITION OF would lock the table against all; to attach goes beside them.
+    return (
+        f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
+        f" INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING GENERATED){storage};"
+        f" ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({end})"
+    )
 
 
 async def days_present(conn: Connection) -> list[date]:
@@ -72,10 +83,10 @@ async def days_present(conn: Connection) -> list[date]:
 async def drop_day(conn: Connection, day: date) -> None:
     """Drop every table's partition of a day, all or none.
 
-    Raises: asyncpg.LockNotAvailableError if somebody uses one for longer than two seconds; to wait
-            longer would keep everybody else waiting behind us.
+    Raises: asyncpg.LockNotAvailableError if somebody uses one just now; to wait longer would keep
+            everybody else waiting behind us.
     """
     async with conn.transaction():
-        await conn.execute("SET LOCAL lock_timeout = '2s'")
+        await conn.execute("SET LOCAL lock_timeout = '200ms'")
         for table in PARTITIONED:
             await conn.execute(f"DROP TABLE IF EXISTS {table}_{day:%Y%m%d}")

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 from processes import Group, children_of, working_in
 
-__all__ = ["BenchError", "Installation", "installed", "stop"]
+__all__ = ["BenchError", "Installation", "command", "installed", "stop"]
 
 _ACCOUNT = "bench"
 _STARTS_WITHIN = 150  # seconds; the first start makes a database
@@ -31,7 +31,9 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What runs. url, line_url: base URLs; key: of the account; up, simulator: their processes."""
+    """What runs. url, line_url: base URLs; key: of the account; up, simulator: their processes;
+    env: what a command line of this installation needs.
+    """
 
     url: str
     line_url: str
@@ -40,6 +42,7 @@ class Installation:
     data: Path
     up: Process
     simulator: Process
+    env: Mapping[str, str]
 
     def groups(self) -> dict[str, Group]:
         """The processes by what they do."""
@@ -53,17 +56,25 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    *, workers: int, senders: int, events_per_call: int, rate_limit: float
+    *,
+    workers: int,
+    senders: int,
+    events_per_call: int,
+    rate_limit: float,
+    reports: str | None = None,
 ) -> AsyncIterator[Installation]:
     """Start everything in a new folder; stop it and remove the folder at the end.
 
     rate_limit: requests a second that the simulated LINE allows one channel.
+    reports:    where delivery reports go; None: to the simulator.
     Raises:     BenchError, with the end of the logs.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_temporary_folder())
         try:
-            yield await _start(stack, folder, workers, senders, events_per_call, rate_limit)
+            yield await _start(
+                stack, folder, workers, senders, events_per_call, rate_limit, reports
+            )
         except BenchError as error:
             raise BenchError(f"{error}\n{_ends_of_logs(folder)}") from error
 
@@ -84,6 +95,7 @@ async def _start(
     senders: int,
     events_per_call: int,
     rate_limit: float,
+    reports: str | None,
 ) -> Installation:
     names = tuple(f"BENCH{number}" for number in range(1, senders + 1))
     env = _environment(folder / "home")
@@ -102,24 +114,25 @@ async def _start(
     env["LINEGATE_LINE_API_URL"] = line_url
     up_arguments = ["up", "--port", str(_free_port()), "--workers", str(workers)]
     up, url = await stack.enter_async_context(_listening(up_arguments, env, folder / "up.log"))
-    key = await _set_up(env, names, url, line_url)
-    await _command(
+    key = await _set_up(env, names, url, line_url, reports or f"{line_url}/subscriber/reports")
+    await command(
         {**env, "LINEGATE_SMS_URL": f"smpp://bench:bench@127.0.0.1:{smpp}?window={_WINDOW}"},
         *("sms-route", "create", "--account", _ACCOUNT, "--name", "smsc"),
         *("--default-sender", "Bench"),
     )
     data = folder / "home" / "postgres" / "data"
-    return Installation(url, line_url, key, names, data, up, simulator)
+    return Installation(url, line_url, key, names, data, up, simulator, env)
 
 
-async def _set_up(env: Mapping[str, str], names: Sequence[str], url: str, line_url: str) -> str:
+async def _set_up(
+    env: Mapping[str, str], names: Sequence[str], url: str, line_url: str, reports: str
+) -> str:
     """Account, key, report endpoint, senders and their channels; gives the key."""
-    await _command(env, "account", "create", _ACCOUNT)
-    key = (await _command(env, "key", "create", "--account", _ACCOUNT))["key"]
-    reports = f"{line_url}/subscriber/reports"
-    await _command(env, "webhook", "set", "--account", _ACCOUNT, "--url", reports)
+    await command(env, "account", "create", _ACCOUNT)
+    key = (await command(env, "key", "create", "--account", _ACCOUNT))["key"]
+    await command(env, "webhook", "set", "--account", _ACCOUNT, "--url", reports)
     for number, name in enumerate(names, start=1):
-        await _command(
+        await command(
             {**env, "LINEGATE_CHANNEL_SECRET": f"secret of channel {number}"},
             *("sender", "create", "--account", _ACCOUNT),
             *("--sender", name, "--channel-id", f"200000000{number}"),
@@ -148,7 +161,7 @@ def _environment(home: Path) -> dict[str, str]:
     return {**kept, "LINEGATE_HOME": str(home), "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1"}
 
 
-async def _command(env: Mapping[str, str], *arguments: str) -> dict[str, str]:
+async def command(env: Mapping[str, str], *arguments: str) -> dict[str, str]:
     """Run a command to its end; gives its answer. Raises: BenchError."""
     line = [sys.executable, "-m", "linegate", *arguments, "--json"]
     child = await asyncio.create_subprocess_exec(*line, env=env, stdout=PIPE, stderr=PIPE)

@@ -10,12 +10,23 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import count
-from typing import cast
+from typing import Generic, Protocol, TypeVar, cast
 
 import msgspec
 import uvloop
 
-__all__ = ["Job", "Result", "bodies_of", "main", "numbers", "refused_numbers"]
+__all__ = [
+    "Connection",
+    "Job",
+    "Result",
+    "Run",
+    "bodies_of",
+    "body_of",
+    "main",
+    "numbers",
+    "refused_numbers",
+    "request_head",
+]
 
 # The simulator's three blocks; the last two digits 00-79 mean: delivered at once.
 _BLOCKS = ("8190100", "668100", "8869100")
@@ -73,16 +84,30 @@ def bodies_of(job: Job) -> list[bytes]:
     number = refused_numbers() if job.by_sms else numbers(job.first)
     made = []
     for index in range(job.requests):
-        destinations = [{"to": next(number)} for _ in range(job.per_request)]
-        message = {
-            "sender": job.senders[index % len(job.senders)],
-            "destinations": destinations,
-            "content": _content(index),
-        }
-        if job.by_sms:
-            message["options"] = {"smsFailover": {"text": "Your order has shipped"}}
-        made.append(msgspec.json.encode({"messages": [message]}))
+        sender = job.senders[index % len(job.senders)]
+        to = [next(number) for _ in range(job.per_request)]
+        made.append(body_of(index, sender, to, by_sms=job.by_sms))
     return made
+
+
+def body_of(index: int, sender: str, to: list[str], *, by_sms: bool) -> bytes:
+    """One request: the `index`-th order's notification, to numbers; by_sms: with a failover."""
+    message = {
+        "sender": sender,
+        "destinations": [{"to": number} for number in to],
+        "content": _content(index),
+    }
+    if by_sms:
+        message["options"] = {"smsFailover": {"text": "Your order has shipped"}}
+    return msgspec.json.encode({"messages": [message]})
+
+
+def request_head(host: str, port: int, key: str) -> bytes:
+    """What stands before the length and the body of each request."""
+    return (
+        f"POST /line/1/messages HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        f"Authorization: App {key}\r\nContent-Type: application/json\r\nContent-Length: "
+    ).encode()
 
 
 def _content(index: int) -> dict[str, object]:
@@ -118,30 +143,52 @@ def _text(text: str, **properties: object) -> dict[str, object]:
     return {"type": "TEXT", "text": text, **properties}
 
 
-class _Connection(asyncio.Protocol):
+Known = TypeVar("Known")
+
+
+class Run(Protocol[Known]):
+    """What the connections serve; Known: what it wants to be told again with an answer."""
+
+    def take(self) -> tuple[bytes, Known] | None:
+        """The next request; None: there is none, the connection rests."""
+
+    def answered(self, answer: bytes, known: Known) -> None:
+        """A request is answered."""
+
+    def stop(self, problem: str) -> None:
+        """A connection is lost."""
+
+
+class Connection(asyncio.Protocol, Generic[Known]):
     """One kept-alive connection that takes the next request when the last is answered."""
 
-    def __init__(self, run: "_Run") -> None:
+    def __init__(self, run: Run[Known]) -> None:
+        self.rests = True
         self._run = run
         self._received = b""
         self._length = -1
-        self._sent_at = 0.0
+        self._known: Known | None = None
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection's other side."""
         # uvloop's transports are not asyncio's by class.
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Tell that it is gone."""
         self._run.stop(f"the connection ended: {error or 'closed by the server'}")
 
     def send_next(self) -> None:
-        request = self._run.take()
-        if request is not None and self._transport is not None:
-            self._sent_at = time.monotonic()
+        """Take a request, or rest until this is called again."""
+        taken = self._run.take()
+        self.rests = taken is None
+        if taken is not None and self._transport is not None:
+            request, self._known = taken
             self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
+        """Take what came."""
         self._received += data
         if self._length < 0:
             end = self._received.find(b"\r\n\r\n")
@@ -152,7 +199,9 @@ class _Connection(asyncio.Protocol):
             self._length = end + 4 + int(head[at:].split(b"\r\n", 1)[0])
         if len(self._received) >= self._length:
             answer, self._received, self._length = self._received, b"", -1
-            self._run.answered(answer, time.monotonic() - self._sent_at)
+            known, self._known = self._known, None
+            if known is not None:
+                self._run.answered(answer, known)
             self.send_next()
 
 
@@ -161,10 +210,7 @@ class _Run:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        head = (
-            f"POST /line/1/messages HTTP/1.1\r\nHost: {job.host}:{job.port}\r\n"
-            f"Authorization: App {job.key}\r\nContent-Type: application/json\r\nContent-Length: "
-        ).encode()
+        head = request_head(job.host, job.port, job.key)
         self._requests = [head + b"%d\r\n\r\n" % len(body) + body for body in bodies_of(job)]
         self._requests.reverse()
         self._to_answer = job.requests
@@ -172,14 +218,14 @@ class _Run:
         self._ids = 0
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def take(self) -> bytes | None:
-        return self._requests.pop() if self._requests else None
+    def take(self) -> tuple[bytes, float] | None:
+        return (self._requests.pop(), time.monotonic()) if self._requests else None
 
-    def answered(self, answer: bytes, seconds: float) -> None:
+    def answered(self, answer: bytes, known: float) -> None:
         if not answer.startswith(b"HTTP/1.1 200"):
             self.stop(f"not accepted: {answer[:400].decode('utf-8', 'replace')}")
             return
-        self._times.append(seconds)
+        self._times.append(time.monotonic() - known)
         self._ids += answer.count(b'"messageId":')
         self._to_answer -= 1
         if self._to_answer == 0:
@@ -189,15 +235,15 @@ class _Run:
         if not self._over.done():
             self._over.set_result(problem)
 
-    async def connect(self) -> list[_Connection]:
+    async def connect(self) -> list[Connection[float]]:
         loop = asyncio.get_running_loop()
         made = [
-            await loop.create_connection(lambda: _Connection(self), self._job.host, self._job.port)
+            await loop.create_connection(lambda: Connection(self), self._job.host, self._job.port)
             for _ in range(self._job.connections)
         ]
         return [connection for _, connection in made]
 
-    async def send_all(self, connections: list[_Connection]) -> Result:
+    async def send_all(self, connections: list[Connection[float]]) -> Result:
         began = time.monotonic()
         for connection in connections:
             connection.send_next()

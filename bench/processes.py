@@ -4,7 +4,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Group", "children_of", "cpu_seconds", "machine_seconds", "snapshot", "working_in"]
+__all__ = [
+    "Group",
+    "children_of",
+    "cpu_seconds",
+    "machine_seconds",
+    "memory",
+    "snapshot",
+    "working_in",
+]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,6 +36,20 @@ def cpu_seconds(pid: int, *, ended_children: bool = True) -> float:
         return 0.0
     # After the name: utime, stime, cutime, cstime are fields 14-17 of proc(5).
     return sum(map(int, fields[11 : 15 if ended_children else 13])) / _TICKS
+
+
+def memory(pid: int, *, own: bool = False) -> int:
+    """Bytes of memory of a process, what it shares divided among those who share; 0 once gone.
+
+    own: without what it shares or could read again from a file.
+    """
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    name = "Pss_Anon:" if own else "Pss:"
+    found = (line.split()[1] for line in text.splitlines() if line.startswith(name))
+    return int(next(found, "0")) * 1024
 
 
 def machine_seconds() -> float:

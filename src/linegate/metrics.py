@@ -71,6 +71,29 @@ class Metrics:
             "Outcomes that came after the message had gone on without them",
             registry=registry,
         )
+        self.unbegun = Counter(
+            "linegate_unbegun_total",
+            "Claimed messages that went back unsent, since it was too late to begin, by leg",
+            ["leg"],
+            registry=registry,
+        )
+        self.leases_lost = Counter(
+            "linegate_leases_lost_total",
+            "Claims that ended without an outcome: what their worker did is unknown, by leg",
+            ["leg"],
+            registry=registry,
+        )
+        self.resends = Counter(
+            "linegate_resends_total",
+            "Messages that go again after an unknown outcome: each may arrive twice, by leg",
+            ["leg"],
+            registry=registry,
+        )
+        self.resends_spared = Counter(
+            "linegate_resends_spared_total",
+            "Unknown outcomes that LINE's event settled before the message went again",
+            registry=registry,
+        )
         self.patience_over = Counter(
             "linegate_patience_over_total",
             "Messages that waited long enough, by what for and what follows",

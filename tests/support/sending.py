@@ -18,7 +18,7 @@ from linegate.simulator.settings import ChannelSettings, SimulatorSettings
 from support.waiting import until
 from support.world import SECOND, World
 
-__all__ = ["Sending", "sending"]
+__all__ = ["TOKEN", "Sending", "sending"]
 
 TOKEN = "word"
 

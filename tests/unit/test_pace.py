@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linegate.domain.pace import LATEST, Pace, pace_of
+from linegate.domain.pace import LATEST, Pace, begin_by, pace_of
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -86,3 +87,27 @@ def test_no_slot_is_taken_without_a_message_for_it() -> None:
 def test_the_unit_is_a_minute_if_none_is_given() -> None:
     assert pace_of(5, None) == pace_of(5, "MINUTE") == Pace(5, timedelta(minutes=1))
     assert pace_of(5, "DAY").unit == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("slot", "usual", "seconds"),
+    [
+        (None, 0.0, 1.0),
+        (None, 0.4, 1.0),
+        (None, 3.0, 6.0),  # every claim is slow
+        (None, 60.0, 15.0),  # never after the lease
+        (0.05, 0.0, 0.3),
+        (0.05, 0.1, 0.3),
+        (0.05, 1.0, 2.0),
+    ],
+)
+def test_an_attempt_begins_soon_after_its_claim_or_slot(
+    slot: float | None, usual: float, seconds: float
+) -> None:
+    last = begin_by(
+        None if slot is None else NOW + slot * SECOND,
+        asked_at=NOW,
+        usual=usual * SECOND,
+        lease_until=NOW + 15 * SECOND,
+    )
+    assert last == NOW + seconds * SECOND

@@ -4,6 +4,9 @@ A message passes three hands here: `run_once` claims it and puts it into the inb
 sending coroutines makes the attempt, and a group commit settles it with its neighbours. No
 transaction is open while LINE is asked. What is claimed and not settled never exceeds `in_flight`:
 that many attempts at most are unknown when the process dies.
+
+A claim is also a place in the sender's rate, or a slot of its bulk's pace. So whoever is late to
+begin, because the process or its machine stood still, sends nothing and gives the message back.
 """
 
 import asyncio
@@ -20,8 +23,16 @@ from linegate.dispatch.refusals import Refusals
 from linegate.dispatch.senders import LiveSender, Senders
 from linegate.dispatch.settle import Decided, settle
 from linegate.domain.circuit import Hold
-from linegate.domain.decide import FailOver, Patience, TryAgain, after_attempt, when_closed
+from linegate.domain.decide import (
+    FailOver,
+    Patience,
+    TryAgain,
+    after_attempt,
+    when_closed,
+    when_late,
+)
 from linegate.domain.outcome import Outcome, OutcomeKind
+from linegate.domain.pace import begin_by
 from linegate.domain.phone import line_hash
 from linegate.group_commit import GroupCommit
 from linegate.line.client import LineClient
@@ -77,6 +88,7 @@ class _Claimed(NamedTuple):
     message: DueMessage
     content: Content
     line_message: bytes
+    begin_by: datetime
 
 
 class Dispatcher:
@@ -116,6 +128,7 @@ class Dispatcher:
             writers=1,  # a second one would halve the batches, and a statement's price is per batch
         )
         self._hands: list[asyncio.Task[None]] = []
+        self._claim_took = timedelta(0)  # the last one, until its messages were in the inbox
         self._next_at: datetime | None = None
 
     async def run_once(self) -> int:
@@ -145,7 +158,17 @@ class Dispatcher:
             at = next_at - self._options.ahead
             self._next_at = min(at, self._next_at or at)
         if claimed:
-            await self._take(claimed, lease_until)
+            begin_bys = [
+                begin_by(
+                    each.due_at if each.paced else None,
+                    asked_at=now,
+                    usual=self._claim_took,
+                    lease_until=lease_until,
+                )
+                for each in claimed
+            ]
+            await self._take(claimed, begin_bys, lease_until)
+            self._claim_took = self._clock.now() - now
         return len(claimed)
 
     def next_at(self) -> datetime | None:
@@ -218,7 +241,9 @@ class Dispatcher:
             await give_back(conn, held, now=now)
             await wake_runs(conn, object_ids, parked=True, now=now)
 
-    async def _take(self, claimed: Sequence[DueMessage], lease_until: datetime) -> None:
+    async def _take(
+        self, claimed: Sequence[DueMessage], begin_bys: Sequence[datetime], lease_until: datetime
+    ) -> None:
         for message in claimed:
             self._held[message.unfinished.id] = message.unfinished.attempt
             sender = self._senders.get(message.sender_id)
@@ -229,7 +254,9 @@ class Dispatcher:
         objects = {message.object_id for message in claimed}
         try:
             contents = await insist(lambda: self._contents.load(objects), clock=self._clock)
-            ready = await insist(lambda: self._filled(claimed, contents), clock=self._clock)
+            ready = await insist(
+                lambda: self._filled(claimed, begin_bys, contents), clock=self._clock
+            )
         except BaseException:  # raised on: their leases must not be renewed for ever
             for message in claimed:
                 self._drop(message)
@@ -243,7 +270,10 @@ class Dispatcher:
             self._inbox.put_nowait(each)
 
     async def _filled(
-        self, claimed: Sequence[DueMessage], contents: Mapping[int, Content]
+        self,
+        claimed: Sequence[DueMessage],
+        begin_bys: Sequence[datetime],
+        contents: Mapping[int, Content],
     ) -> list[_Claimed]:
         """Each message with its JSON; texts are read only for those that have their own."""
         personal = [
@@ -251,8 +281,8 @@ class Dispatcher:
         ]
         texts = await self._contents.texts(sorted(personal)) if personal else {}
         return [
-            _Claimed(each, content, content.filled(texts.get(each.unfinished.id)))
-            for each in claimed
+            _Claimed(each, content, content.filled(texts.get(each.unfinished.id)), until)
+            for each, until in zip(claimed, begin_bys, strict=True)
             for content in (contents[each.object_id],)
         ]
 
@@ -272,7 +302,7 @@ class Dispatcher:
         self._room.set()
 
     async def _send(self, claimed: _Claimed) -> Decided:
-        message, content, _ = claimed
+        message, content = claimed.message, claimed.content
         unfinished = message.unfinished
         started = self._clock.now()
         if message.due_at > started:
@@ -288,6 +318,9 @@ class Dispatcher:
             return Decided(unfinished, TryAgain(started + _SLOWED_FOR, unfinished.failures), None)
         outcome = await self._attempt(sender, claimed)
         ended = self._clock.now()
+        if outcome is None:
+            self._metrics.unbegun.labels("LINE").inc()
+            return Decided(unfinished, when_late(unfinished, ended), None)
         await self._learn(sender, outcome)
         await self._refusals.learn(message.object_id, message.sender_id, outcome)
         self._metrics.late_seconds.observe((started - message.due_at).total_seconds())
@@ -297,8 +330,11 @@ class Dispatcher:
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
         return Decided(unfinished, step, tried, content.intermediate)
 
-    async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome:
-        """Ask LINE once, and once more with a new token if it does not know this one."""
+    async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome | None:
+        """Ask LINE once, and once more with a new token if it does not know this one.
+
+        None: LINE was not asked, or had refused, when it was too late to begin.
+        """
         refusal = sender.refusal()
         if refusal is not None:
             return _AS_BEFORE[refusal]
@@ -306,15 +342,17 @@ class Dispatcher:
         if isinstance(token, TokenFailure):
             return token.outcome()
         outcome = await self._push(token, claimed)
-        if outcome.kind is not OutcomeKind.UNAUTHORISED:
+        if outcome is None or outcome.kind is not OutcomeKind.UNAUTHORISED:
             return outcome
         renewed = await sender.tokens.renew(token)
         if isinstance(renewed, TokenFailure):
             return renewed.outcome()
         return await self._push(renewed, claimed)
 
-    async def _push(self, token: str, claimed: _Claimed) -> Outcome:
-        message, content, line_message = claimed
+    async def _push(self, token: str, claimed: _Claimed) -> Outcome | None:
+        if self._clock.now() > claimed.begin_by:
+            return None
+        message, content, line_message, _ = claimed
         return await self._line.push(
             token=token,
             to_hash=line_hash(message.destination),

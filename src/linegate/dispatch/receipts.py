@@ -68,6 +68,7 @@ class Receipts:
         self._metrics.events.labels("sms_stopped").inc(stopped)
         self._metrics.events.labels("sms_not_stopped").inc(len(after_all) - stopped)
         self._metrics.events.labels("delivered").inc(len(ended))
+        self._metrics.resends_spared.inc(sum(ended.values()))
         self._metrics.events.labels("late").inc(late)
         self._metrics.events.labels("unknown").inc(len(rest) - late)
         return [None] * len(group)

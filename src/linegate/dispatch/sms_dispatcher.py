@@ -15,7 +15,8 @@ from linegate.dispatch.failover import opens_at
 from linegate.dispatch.sms_content import read_sms
 from linegate.dispatch.sms_routes import HeldRoute, SmsRoutes
 from linegate.dispatch.sms_settle import SettledSms, settle_sms
-from linegate.domain.decide_sms import after_submit, when_sms_closed
+from linegate.domain.decide_sms import SmsAgain, after_submit, when_sms_closed, when_sms_late
+from linegate.domain.pace import begin_by
 from linegate.domain.transport import Submission
 from linegate.group_commit import GroupCommit
 from linegate.metrics import Metrics
@@ -70,6 +71,7 @@ class SmsDispatcher:
         self._sends: set[asyncio.Task[None]] = set()
         self._failed: list[BaseException] = []
         self._next_at: datetime | None = None
+        self._claim_took = timedelta(0)
         self._settling: GroupCommit[SettledSms, None] = GroupCommit(
             self._settle, max_items=_IN_FLIGHT, capacity=_IN_FLIGHT, linger=_LINGER, writers=2
         )
@@ -88,7 +90,11 @@ class SmsDispatcher:
             objects = sorted({sms.object_id for sms in claimed})
             contents = await sms_contents(conn, objects) if objects else {}
             self._next_at = None if claimed else await next_sms_at(conn, list(wanted), now=now)
-        self._start(claimed, contents)
+            took = self._clock.now() - now
+        until = begin_by(None, asked_at=now, usual=self._claim_took, lease_until=now + _LEASE)
+        if claimed:
+            self._claim_took = took
+        self._start(claimed, contents, until)
         return len(claimed)
 
     @property
@@ -126,14 +132,16 @@ class SmsDispatcher:
                 left -= places
         return wanted
 
-    def _start(self, claimed: Sequence[DueSms], contents: Mapping[int, SmsContent]) -> None:
+    def _start(
+        self, claimed: Sequence[DueSms], contents: Mapping[int, SmsContent], until: datetime
+    ) -> None:
         for sms in claimed:
             held = self._routes.get(sms.leg.route_id or 0)
             self._held[sms.leg.id] = sms.leg.attempt
             if held is not None:
                 held.waiting += 1
                 held.under_way += 1
-            task = asyncio.create_task(self._send(sms, contents[sms.object_id], held))
+            task = asyncio.create_task(self._send(sms, contents[sms.object_id], held, until))
             self._sends.add(task)
             task.add_done_callback(self._sent)
 
@@ -142,20 +150,27 @@ class SmsDispatcher:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed.append(error)
 
-    async def _send(self, sms: DueSms, content: SmsContent, held: HeldRoute | None) -> None:
+    async def _send(
+        self, sms: DueSms, content: SmsContent, held: HeldRoute | None, until: datetime
+    ) -> None:
         """From claim to settle. Without its route the lease runs out, and somebody else has it."""
         if held is not None:
             held.waiting -= 1  # from here on without a pause into the transport's hands
         try:
             if held is not None:
-                await self._settling.submit(await self._hand_over(sms, content, held))
+                await self._settling.submit(await self._hand_over(sms, content, held, until))
         finally:
             del self._held[sms.leg.id]
             if held is not None:
                 held.under_way -= 1
 
-    async def _hand_over(self, sms: DueSms, content: SmsContent, held: HeldRoute) -> SettledSms:
+    async def _hand_over(
+        self, sms: DueSms, content: SmsContent, held: HeldRoute, until: datetime
+    ) -> SettledSms:
         started = self._clock.now()
+        if started > until:  # the process stood still: another may hold the route by now
+            self._metrics.unbegun.labels("SMS").inc()
+            return SettledSms(sms, when_sms_late(sms.leg, started), None)
         opens = opens_at(content.window, sms.destination, started)
         if opens is not None:
             return SettledSms(sms, when_sms_closed(sms.leg, opens), None)
@@ -186,6 +201,9 @@ class SmsDispatcher:
         for settled in group:
             if settled.tried is not None:
                 self._tell(settled.tried)
+            step = settled.step
+            if isinstance(step, SmsAgain) and step.unknowns > settled.sms.leg.unknowns:
+                self._metrics.resends.labels("SMS").inc()
         return [None] * len(group)
 
     def _tell(self, tried: SmsTried) -> None:

@@ -8,6 +8,7 @@ from linegate.dispatch.sms_dispatcher import SmsDispatcher
 from linegate.dispatch.sms_receipts import take_crossed
 from linegate.domain.decide import FailOver, Finish, after_broken
 from linegate.domain.decide_sms import (
+    SmsAgain,
     SmsStep,
     SmsUnfinished,
     after_lost_lease,
@@ -66,6 +67,9 @@ class SmsSweeper:
                 for leg, step in taken
             ]
             await self._write(conn, steps)
+        self._metrics.leases_lost.labels("SMS").inc(sum(step == "sending" for _, step in taken))
+        again = sum(isinstance(step, SmsAgain) for _, step in steps)
+        self._metrics.resends.labels("SMS").inc(again)
         return len(taken)
 
     async def _sweep_overdue(self) -> int:

@@ -4,7 +4,15 @@ from datetime import timedelta
 
 from linegate.clock import Clock
 from linegate.dispatch.settle import write_steps
-from linegate.domain.decide import FailOver, Patience, Step, after_deadline, after_patience
+from linegate.domain.decide import (
+    FailOver,
+    Patience,
+    State,
+    Step,
+    TryAgain,
+    after_deadline,
+    after_patience,
+)
 from linegate.metrics import Metrics
 from linegate.postgres.dispatching import take_impatient, take_overdue
 from linegate.postgres.pool import Pool, transaction
@@ -43,6 +51,10 @@ class Sweeper:
         for (_, state), (_, step) in zip(taken, steps, strict=True):
             self._metrics.patience_over.labels(state.value, type(step).__name__).inc()
             self._count(step)
+            if state is State.SENDING:
+                self._metrics.leases_lost.labels("LINE").inc()
+            elif isinstance(step, TryAgain):
+                self._metrics.resends.labels("LINE").inc()
         return len(taken)
 
     async def _sweep_overdue(self) -> int:

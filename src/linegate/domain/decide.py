@@ -39,6 +39,7 @@ __all__ = [
     "after_deadline",
     "after_patience",
     "when_closed",
+    "when_late",
 ]
 
 
@@ -183,6 +184,11 @@ def after_broken(message: Unfinished) -> Step:
 def when_closed(message: Unfinished, opens_at: datetime) -> Step:
     """What to do with a message whose window has closed before its attempt: wait for the next."""
     return TryAgain(opens_at, message.failures)
+
+
+def when_late(message: Unfinished, now: datetime) -> Step:
+    """What to do with a claimed message that was not begun in time: it is surely unsent."""
+    return TryAgain(now, message.failures)
 
 
 def after_deadline(message: Unfinished) -> Step:

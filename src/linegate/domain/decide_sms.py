@@ -31,6 +31,7 @@ __all__ = [
     "after_submit",
     "start_sms",
     "when_sms_closed",
+    "when_sms_late",
 ]
 
 RECEIPT_GRACE = timedelta(minutes=1)
@@ -118,6 +119,11 @@ def after_submit(
 def when_sms_closed(leg: SmsUnfinished, opens_at: datetime) -> SmsStep:
     """What to do with an SMS whose window has closed before its attempt: wait for the next."""
     return SmsAgain(opens_at, leg.failures, leg.unknowns)
+
+
+def when_sms_late(leg: SmsUnfinished, now: datetime) -> SmsStep:
+    """What to do with a claimed SMS that was not begun in time: it is surely unsent."""
+    return SmsAgain(now, leg.failures, leg.unknowns)
 
 
 def after_lost_lease(leg: SmsUnfinished, now: datetime, *, resends: int) -> SmsStep:

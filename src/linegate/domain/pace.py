@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-__all__ = ["LATEST", "Pace", "Unit", "pace_of"]
+__all__ = ["LATEST", "Pace", "Unit", "begin_by", "pace_of"]
 
 LATEST = timedelta(milliseconds=250)
 """How long after its instant a slot may still be used; one that is older is given up."""
+
+_FRESH = timedelta(seconds=1)
 
 Unit = Literal["MINUTE", "HOUR", "DAY"]
 
@@ -62,6 +64,20 @@ class Pace:
     def _spread(self) -> int:
         """Microseconds over which `amount` slots are spread."""
         return (self.unit + self.late) // _MICROSECOND
+
+
+def begin_by(
+    slot: datetime | None, *, asked_at: datetime, usual: timedelta, lease_until: datetime
+) -> datetime:
+    """Until when an attempt may begin whose message was claimed; later, its place has passed.
+
+    slot:     of a speed limit; None: it has a place in its sender's rate only, good for a second.
+    asked_at: when the claim was asked for.
+    usual:    how long the claim before took. Where every claim is slow, twice that is borne, or
+              nothing would go at all; of one stand-still nothing is made up.
+    """
+    fresh_until = asked_at + _FRESH if slot is None else slot + LATEST
+    return min(max(fresh_until, asked_at + 2 * usual), lease_until)
 
 
 def pace_of(amount: int, unit: Unit | None) -> Pace:

@@ -42,13 +42,17 @@ __all__ = [
 
 
 class DueMessage(NamedTuple):
-    """A claimed message: what is needed to send it and to decide about it."""
+    """A claimed message: what is needed to send it and to decide about it.
+
+    paced: its instant is a slot of its bulk's speed limit.
+    """
 
     unfinished: Unfinished
     sender_id: int
     object_id: int
     destination: str
     due_at: datetime
+    paced: bool
 
 
 class Tried(NamedTuple):
@@ -121,6 +125,7 @@ async def claim_due(
             object_id,
             destination,
             due_at,
+            paced,
         )
         for (
             due_at,
@@ -134,6 +139,7 @@ async def claim_due(
             deadline_at,
             sent_at,
             fails_over,
+            paced,
         ) in rows
     ]
 
@@ -300,8 +306,11 @@ async def finish(
     return len(rows)
 
 
-async def deliver(conn: Connection, events: Sequence[Arrived], *, now: datetime) -> set[int]:
-    """End the messages that LINE says were delivered; gives those that were unfinished."""
+async def deliver(conn: Connection, events: Sequence[Arrived], *, now: datetime) -> dict[int, bool]:
+    """End the messages that LINE says were delivered; gives those that were unfinished.
+
+    True for one whose outcome was unknown until now.
+    """
     ids, attempts, senders, happened = zip(*sorted(events), strict=True)
     rows = await bundled().deliver.many(
         conn,
@@ -313,7 +322,7 @@ async def deliver(conn: Connection, events: Sequence[Arrived], *, now: datetime)
         error=DELIVERED.error,
         now=now,
     )
-    return {row["id"] for row in rows}
+    return {row["id"]: row["was_unknown"] for row in rows}
 
 
 async def record_late(conn: Connection, events: Sequence[Arrived], *, now: datetime) -> int:

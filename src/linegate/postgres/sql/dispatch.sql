@@ -57,7 +57,7 @@ UPDATE queue
 SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
 FROM picked WHERE queue.id = ANY (ARRAY[picked.id])
 RETURNING picked.due_at, queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
-          queue.failures, queue.deadline_at, queue.sent_at, queue.fails_over;
+          queue.failures, queue.deadline_at, queue.sent_at, queue.fails_over, queue.home = 'turn' AS paced;
 
 -- name: slow_sender :exec
 -- LINE said "too many": nothing of this sender goes before that instant.
@@ -151,7 +151,7 @@ WITH ended AS (
     USING unnest(:ids::bigint[], :attempts::smallint[], :sender_ids::bigint[], :happened::timestamptz[])
       AS event (id, attempt, sender_id, happened_at)
     WHERE queue.id = ANY (ARRAY[event.id]) AND queue.sender_id = event.sender_id AND queue.attempt >= event.attempt
-    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, event.happened_at
+    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, queue.step, event.happened_at
 ),
 new_final AS (
     INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
@@ -167,7 +167,7 @@ new_push AS (
 told AS (
     SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS any_push
 )
-SELECT id, (SELECT count(*) FROM told) AS told FROM ended;
+SELECT id, step = 'unknown' AS was_unknown, (SELECT count(*) FROM told) AS told FROM ended;
 
 -- name: record_late :many
 -- Events of messages that had ended before go to their time line; of others nothing is known.

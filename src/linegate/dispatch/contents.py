@@ -19,7 +19,9 @@ from linegate.postgres.pool import Pool
 
 __all__ = ["Content", "Contents"]
 
-_BYTES = 64 * 1024 * 1024
+# Many running bulks' worth. A message sent alone leaves a content that nobody asks for again.
+_BYTES = 8 * 1024 * 1024
+_BESIDES = 500  # bytes of an entry besides its JSON
 
 
 class _Window(msgspec.Struct):
@@ -108,7 +110,7 @@ class Contents:
     def _keep(self, found: Mapping[int, Content]) -> None:
         for id_, content in found.items():
             self._kept[id_] = content
-            self._size += len(content.line_message)
+            self._size += len(content.line_message) + _BESIDES
         while self._size > _BYTES:
             _, dropped = self._kept.popitem(last=False)
-            self._size -= len(dropped.line_message)
+            self._size -= len(dropped.line_message) + _BESIDES

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms soak docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor soak docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ bench-logs: setup ## Every way to ask the log, on a million messages: its index 
 
 bench-sms: setup ## SMS a second on one SMPP session, with the memory and sequence numbers it keeps
 	$(BIN)/python bench/sms_session.py
+
+bench-floor: setup ## What a message costs at the least: bare HTTP in and out, bare statements
+	$(BIN)/python bench/floor.py
 
 soak: setup ## An hour at half of this machine's capacity: memory, tables, connections, times
 	$(BIN)/python bench/soak.py

@@ -228,6 +228,21 @@ async def test_a_switch_gives_every_message_one_fate_until_it_ends(client: Clien
     assert (await client.push())[0] == 200
 
 
+async def test_answers_take_longer_for_as_long_as_they_are_told_to(
+    client: Client, webhook: Webhook
+) -> None:
+    await client.call("PUT", "/simulator/fate", json={"answerAfter": 0.4})
+    began = asyncio.get_running_loop().time()
+    assert (await client.push())[0] == 200
+    assert asyncio.get_running_loop().time() - began >= 0.4
+    assert len(await webhook.next_events()) == 1  # and the phone has it no sooner
+    await client.call("PUT", "/simulator/fate", json={"answerAfter": 0})
+    began = asyncio.get_running_loop().time()
+    assert (await client.push())[0] == 200
+    assert asyncio.get_running_loop().time() - began < 0.4
+    assert (await client.call("PUT", "/simulator/fate", json={"answerAfter": -1}))[0] == 400
+
+
 async def test_an_unknown_switch_is_refused(client: Client) -> None:
     assert (await client.call("PUT", "/simulator/fate", json={"all": "chaos"}))[0] == 400
     unknown = {"all": "500", "channel": "9"}

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -35,6 +35,7 @@ class _Switch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     all: str = "normal"
     channel: str | None = None
     rate_limit: float | None = None
+    answer_after: Annotated[float, msgspec.Meta(ge=0, le=600)] | None = None
 
 
 class _Numbers(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,7 +105,8 @@ class Admin:
     async def switch(self, request: Request) -> Response:
         """Give all messages one fate (`{"all": "500"}`), or end that (`{"all": "normal"}`).
 
-        `channel` limits it to one channel; `rateLimit` sets requests a second (0 = no limit).
+        `channel` limits it to one channel; `rateLimit` sets requests a second (0 = no limit);
+        `answerAfter` lets every answer take so many seconds more, until it is set again.
         """
         try:
             wanted = msgspec.json.decode(await request.body(), type=_Switch)
@@ -119,6 +121,8 @@ class Admin:
             channel.switched = SWITCHES[wanted.all]
             if wanted.rate_limit is not None:
                 channel.rate = wanted.rate_limit
+            if wanted.answer_after is not None:
+                channel.answer_after = wanted.answer_after
         return json_reply({"all": wanted.all, "channels": [channel.id for channel in chosen]})
 
     async def add_numbers(self, request: Request) -> Response:

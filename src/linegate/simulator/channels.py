@@ -22,6 +22,7 @@ class Channel:
     """One channel: its settings, its limits, its counts and its events.
 
     switched: a fate for every message of the channel; None = as the number says.
+    answer_after: seconds that every answer takes more.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Channel:
         self.id = given.channel_id
         self.bot = bot_user_id(given.channel_id)
         self.switched: Fate | None = None
+        self.answer_after = 0.0
         self.refused_once: set[str] = set()
         self._settings = settings
         self.tally = Tally(settings.remembered_pairs)

@@ -196,7 +196,7 @@ class LinePlatform:
         decision = _Decision(
             fate.answer or endpoint.success,
             _body_of(fate),
-            fate.answer_after * self.settings.delay_factor,
+            fate.answer_after * self.settings.delay_factor + channel.answer_after,
         )
         name = tag.decode("latin-1") if tag is not None else to
         channel.tally.tags.note(name, None)
@@ -230,6 +230,7 @@ class LinePlatform:
             decision.event = self._event(shown)
         elif fate.events:
             delay = max(fate.event_after, fate.answer_after) * self.settings.delay_factor
+            delay += channel.answer_after
             channel.events.after(delay, self._deliver, endpoint, channel, fate, shown)
 
     def _deliver(self, endpoint: Endpoint, channel: Channel, fate: Fate, shown: Shown) -> None:

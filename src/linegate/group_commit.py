@@ -66,12 +66,13 @@ class GroupCommit(Generic[Item, Answer]):
                     (an item that is heavier than this goes alone).
     linger:         longest wait for more company.
     writers:        flushes that may run at the same time.
-    capacity:       most items that may wait; `submit` raises Overloaded beyond it.
+    capacity:       most items that may wait, and max_waiting: most weight of them (an item that
+                    is heavier than this waits alone); `submit` raises Overloaded beyond either.
     split_on_error: after these exceptions the batch is flushed again item by item, so that one
                     bad item fails alone. Only for errors after which nothing was committed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the flush have defaults
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
@@ -81,10 +82,13 @@ class GroupCommit(Generic[Item, Answer]):
         weigh: Callable[[Item], int] | None = None,
         writers: int = 1,
         capacity: int = 10_000,
+        max_waiting: int | None = None,
         split_on_error: tuple[type[Exception], ...] = (),
     ) -> None:
         if (max_weight is None) != (weigh is None):
             raise ValueError("max_weight and weigh belong together")
+        if max_waiting is not None and weigh is None:
+            raise ValueError("max_waiting needs weigh")
         self._flush = flush
         self._max_items = max_items
         self._linger = linger.total_seconds()
@@ -92,6 +96,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._weigh = weigh
         self._writers = writers
         self._capacity = capacity
+        self._max_waiting = max_waiting
         self._split_on_error = split_on_error
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._weight = 0  # of all that wait
@@ -110,13 +115,13 @@ class GroupCommit(Generic[Item, Answer]):
         """
         if self._closed:
             raise RuntimeError("this group commit is closed")
-        if len(self._waiting) >= self._capacity:
+        weight = 0 if self._weigh is None else self._weigh(item)
+        if self._is_too_much(weight):
             raise Overloaded(f"{len(self._waiting)} items wait already")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         self._arrived += 1
-        if self._weigh is not None:
-            self._weight += self._weigh(item)
+        self._weight += weight
         if self._lingering is not None:
             if self._is_full():
                 self._end_linger()
@@ -172,6 +177,13 @@ class GroupCommit(Generic[Item, Answer]):
     def _end_linger(self) -> None:
         if self._lingering is not None and not self._lingering.done():
             self._lingering.set_result(None)
+
+    def _is_too_much(self, weight: int) -> bool:
+        if len(self._waiting) >= self._capacity:
+            return True
+        if self._max_waiting is None or not self._waiting:
+            return False
+        return self._weight + weight > self._max_waiting
 
     def _is_full(self) -> bool:
         if self._max_weight is not None and self._weight >= self._max_weight:

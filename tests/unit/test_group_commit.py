@@ -99,6 +99,22 @@ async def test_beyond_capacity_a_submit_fails_at_once_and_the_others_are_answere
     assert await asyncio.gather(*tasks) == [0, 10]
 
 
+async def test_beyond_the_weight_that_may_wait_a_submit_fails_but_a_giant_may_wait_alone() -> None:
+    flush = Flush()
+    group = GroupCommit(flush, linger=NEVER, max_weight=10, max_waiting=20, weigh=lambda item: item)
+    giant = asyncio.create_task(group.submit(99))
+    await turns(1)
+    with pytest.raises(Overloaded):
+        await group.submit(1)
+    assert await giant == 990
+    tasks = [asyncio.create_task(group.submit(n)) for n in (9, 11)]
+    await turns(1)
+    with pytest.raises(Overloaded):
+        await group.submit(1)
+    assert await asyncio.gather(*tasks) == [90, 110]
+    assert await group.submit(20) == 200  # nothing waits any more
+
+
 async def test_a_failed_flush_fails_every_caller_of_its_batch_only() -> None:
     flush = Flush()
     flush.poison = 1

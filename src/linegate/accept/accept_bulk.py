@@ -27,6 +27,7 @@ Result = Accepted | BulkIdTaken | Full | Repeated | KeyReused
 _MESSAGES_PER_COMMIT = 20_000
 _REQUESTS_PER_COMMIT = 500
 _WAITING_REQUESTS = 10_000
+_WAITING_MESSAGES = 200_000
 
 
 class _Again:
@@ -46,6 +47,7 @@ class Acceptor:
             max_weight=_MESSAGES_PER_COMMIT,
             weigh=lambda each: each.size,
             capacity=_WAITING_REQUESTS,
+            max_waiting=_WAITING_MESSAGES,
             linger=linger,
             writers=1,
         )

@@ -16,7 +16,7 @@ __all__ = ["Receipts"]
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _HEARD_EVERY = timedelta(seconds=1)
 _PER_COMMIT = 1000
-_WAITING = 50_000
+_WAITING = 50_000  # events: some 50 MB of them and the calls they came in
 
 
 class Receipts:
@@ -34,6 +34,7 @@ class Receipts:
             max_weight=_PER_COMMIT,
             weigh=len,
             capacity=_WAITING,
+            max_waiting=_WAITING,
             linger=linger,
             writers=1,
         )

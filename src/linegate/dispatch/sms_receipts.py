@@ -68,6 +68,7 @@ class SmsReceipts:
             max_weight=_PER_COMMIT,
             weigh=len,
             capacity=_WAITING,
+            max_waiting=_WAITING,
             linger=linger,
             writers=1,
         )

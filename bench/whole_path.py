@@ -10,7 +10,8 @@ LINE's rate limit was not kept, the command fails.
     python bench/whole_path.py --help
 
 To see where the time goes, give `--profile FOLDER` with py-spy installed
-(`.venv/bin/pip install py-spy`): a flame graph of the API and of each worker for each scenario.
+(`.venv/bin/pip install py-spy`): a table of functions with what each costs a message, and stacks
+for a flame graph of each process.
 """
 
 import argparse
@@ -31,7 +32,7 @@ import uvloop
 from installation import BenchError, Installation, installed
 from load import Job, Result
 from processes import cpu_seconds, machine_seconds, snapshot
-from profiling import profiled
+from profiling import Shares, profiled
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +40,7 @@ _LINE_LIMIT = 2000  # Source: LINE reference, "Rate limits": requests a second t
 _SENDERS = 4
 _POLL_EVERY = 0.1  # seconds; the last report is seen at most that late
 _WARM_UP = 400
+_FUNCTIONS = 20  # that a profile shows
 _STALLED_AFTER = 60  # seconds without a new report
 
 _console = Console(width=100, highlight=False)
@@ -65,6 +67,7 @@ class Figures:
     """What was measured.
 
     seconds: first request to last report. cpu: seconds by group; machine: of all processes there.
+    shares: of each group by function, empty if nobody asked.
     """
 
     scenario: Scenario
@@ -73,6 +76,7 @@ class Figures:
     cpu: dict[str, float]
     machine: float
     problems: list[str]
+    shares: Shares
 
 
 SCENARIOS = {
@@ -158,7 +162,7 @@ async def _measure(
         loader.stdin.write(msgspec.json.encode(_job(installation, scenario, first)) + b"\n")
         await loader.stdout.readline()  # ready
         groups = {**installation.groups(), "client": lambda: [loader.pid]}
-        async with profiled(installation, profile, scenario.name):
+        async with profiled(installation, profile, scenario.name) as shares:
             before, machine = snapshot(groups), machine_seconds()
             loader.stdin.write(b"go\n")
             told = await _answer(loader.stdout)
@@ -171,7 +175,7 @@ async def _measure(
         await loader.wait()
     cpu = {name: after[name] - before[name] for name in groups} | {"client": client}
     problems = [told.problem] if told.problem else await _problems(line, scenario, told)
-    return Figures(scenario, told, ended - told.began, cpu, machine, problems)
+    return Figures(scenario, told, ended - told.began, cpu, machine, problems, shares)
 
 
 def _job(installation: Installation, scenario: Scenario, first: int) -> Job:
@@ -243,8 +247,20 @@ def show(figures: list[Figures]) -> None:
         table.add_row(name, *values)
     _console.print(table)
     for each in figures:
+        _show_functions(each)
+    for each in figures:
         for problem in each.problems:
             _console.print(f"FAILED, {each.scenario.name}: {problem}", markup=False)
+
+
+def _show_functions(figures: Figures) -> None:
+    """What each function costs a message, the dearest first."""
+    for group, found in figures.shares.items():
+        table = Table("CPU us a message", "", title=f"{figures.scenario.name}: {group}")
+        each = figures.cpu[group] / figures.scenario.messages * 1e6 / max(found.total(), 1)
+        for name, count in found.most_common(_FUNCTIONS):
+            table.add_row(f"{count * each:.1f}", name)
+        _console.print(table)
 
 
 def _rows(figures: list[Figures]) -> list[tuple[str, list[str]]]:
@@ -292,7 +308,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=list(SCENARIOS), help="one scenario alone")
     parser.add_argument("--quick", action="store_true", help="a tenth of the messages")
-    parser.add_argument("--profile", type=Path, help="folder for flame graphs; needs py-spy")
+    parser.add_argument("--profile", type=Path, help="folder for stacks; needs py-spy")
     return parser.parse_args()
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from linegate.clock import Clock
+from linegate.domain.outcome import Outcome
 from linegate.domain.transport import Submission, Submitted
-from linegate.sms.http_route import HttpRoute
+from linegate.sms.http import Answer
+from linegate.sms.http_transport import HttpTransport
 from linegate.sms.infobip.answers import submitted_of
 from linegate.sms.segments import count_parts
 
@@ -23,46 +25,24 @@ class InfobipOptions:
     throughput: float = 0
 
 
-class InfobipTransport:
+class InfobipTransport(HttpTransport):
     """One route. Our message id is the provider's too, so that it takes a message once only."""
 
     def __init__(self, options: InfobipOptions, clock: Clock, *, callback_url: str) -> None:
-        """`callback_url`: where reports shall go; empty: none are asked for."""
+        super().__init__(options.throughput, clock, callback_url=callback_url)
         self._options = options
-        self._callback_url = callback_url
-        self._route = HttpRoute(options.throughput, clock)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether a submission has a chance."""
-        return self._route.is_up
-
-    @property
-    def trouble(self) -> str:
-        """Why it is not up."""
-        return self._route.trouble
-
-    def places(self) -> int:
-        """How many submissions it takes now."""
-        return self._route.places()
-
-    async def run(self) -> None:
-        """Hold the connections until cancelled."""
-        await self._route.sender.stay_open()
-
-    async def submit(self, submission: Submission) -> Submitted:
-        """Hand one SMS over; the provider cuts it into parts."""
-        await self._route.turn()
-        answer = await self._route.sender.post(
+    async def _post(self, submission: Submission) -> Answer | Outcome:
+        return await self._sender.post(
             self._options.base_url + _PATH,
             headers={"Authorization": f"App {self._options.key}", "Accept": "application/json"},
             json=self._body(submission),
         )
-        submitted = submitted_of(
+
+    def _read(self, answer: Answer | Outcome, submission: Submission) -> Submitted:
+        return submitted_of(
             answer, parts=count_parts(submission.text), final=not self._callback_url
         )
-        self._route.learn(submitted.outcome)
-        return submitted
 
     def _body(self, submission: Submission) -> dict[str, object]:
         seconds = ceil(submission.validity.total_seconds())

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from linegate.clock import Clock
+from linegate.domain.outcome import Outcome
 from linegate.domain.transport import Submission, Submitted
-from linegate.sms.http_route import HttpRoute
+from linegate.sms.http import Answer
+from linegate.sms.http_transport import HttpTransport
 from linegate.sms.segments import count_parts
 from linegate.sms.twilio.answers import submitted_of
 
@@ -25,38 +27,18 @@ class TwilioOptions:
     throughput: float = 0
 
 
-class TwilioTransport:
-    """One route. Twilio has no id of ours, so a repeated message is sent twice."""
+class TwilioTransport(HttpTransport):
+    """One route. Twilio has no id of ours, so a repeated message is sent twice; and it takes no
+    regional options.
+    """
 
     def __init__(self, options: TwilioOptions, clock: Clock, *, callback_url: str) -> None:
-        """`callback_url`: where status callbacks shall go; empty: none are asked for."""
+        super().__init__(options.throughput, clock, callback_url=callback_url)
         self._url = f"{options.base_url}/2010-04-01/Accounts/{options.sid}/Messages.json"
         basic = base64.b64encode(f"{options.sid}:{options.token}".encode()).decode()
         self._headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
-        self._callback_url = callback_url
-        self._route = HttpRoute(options.throughput, clock)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether a submission has a chance."""
-        return self._route.is_up
-
-    @property
-    def trouble(self) -> str:
-        """Why it is not up."""
-        return self._route.trouble
-
-    def places(self) -> int:
-        """How many submissions it takes now."""
-        return self._route.places()
-
-    async def run(self) -> None:
-        """Hold the connections until cancelled."""
-        await self._route.sender.stay_open()
-
-    async def submit(self, submission: Submission) -> Submitted:
-        """Hand one SMS over; the provider cuts it into parts. It takes no regional options."""
-        await self._route.turn()
+    async def _post(self, submission: Submission) -> Answer | Outcome:
         seconds = ceil(submission.validity.total_seconds())
         sender = submission.sender
         form = {
@@ -67,9 +49,9 @@ class TwilioTransport:
         }
         if self._callback_url:
             form["StatusCallback"] = f"{self._callback_url}?ref={submission.reference}"
-        answer = await self._route.sender.post(self._url, headers=self._headers, data=form)
-        submitted = submitted_of(
+        return await self._sender.post(self._url, headers=self._headers, data=form)
+
+    def _read(self, answer: Answer | Outcome, submission: Submission) -> Submitted:
+        return submitted_of(
             answer, parts=count_parts(submission.text), final=not self._callback_url
         )
-        self._route.learn(submitted.outcome)
-        return submitted

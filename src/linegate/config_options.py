@@ -70,10 +70,11 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "database_connections",
         "count",
-        10,
+        12,
         "connections",
-        "Most connections of one process. The embedded server takes 60 in all.",
-        least=2,
+        "Most connections of one process, which it opens as it needs them. The embedded server"
+        " takes 60 in all; of your own, allow as many as all processes together may have.",
+        least=6,
         most=1000,
     ),
     Option(

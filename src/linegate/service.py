@@ -125,7 +125,12 @@ async def serve_api(
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            opened_store(settings, clock, connections=10, application="linegate api")
+            opened_store(
+                settings,
+                clock,
+                connections=settings.database_connections,
+                application="linegate api",
+            )
         )
         await stack.enter_async_context(kept_time(store.pool, clock))
         app = await build_api(stack, store, settings, clock, metrics, scrape, failing)
@@ -244,7 +249,12 @@ async def running_worker(
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            opened_store(settings, clock, connections=12, application="linegate worker")
+            opened_store(
+                settings,
+                clock,
+                connections=settings.database_connections - 1,  # one more listens
+                application="linegate worker",
+            )
         )
         await stack.enter_async_context(kept_time(store.pool, clock))
         line = await stack.enter_async_context(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +19,7 @@ from support.gateway import ACCOUNT, a_request, running_api
 from support.metrics import Samples, samples_of
 from support.sending import sending
 from support.sms_world import ACCEPTED, REFUSED, sms_world
+from support.waiting import until
 from support.world import HOUR, SECOND, World, a_number
 
 SENDER = "parcel-service"
@@ -187,6 +189,25 @@ async def test_a_scrape_shows_requests_by_route_and_status_beside_the_database(
     assert shown.total("linegate_request_seconds_count") == 4
     assert shown.get("linegate_database_up") == 1
     assert ACCOUNT.encode() not in answer.body  # no route, no endpoint: nothing names an account
+
+
+async def test_a_client_that_leaves_before_its_request_has_ended_is_no_fault_of_ours(
+    database_url: str, clock: FakeClock
+) -> None:
+    async with running_api(database_url, clock) as api:
+        where = urlsplit(api.url)
+        _, leaving = await asyncio.open_connection(where.hostname, where.port)
+        head = b"Host: x\r\nX-Line-Signature: x\r\nContent-Length: 100\r\n\r\n"
+        leaving.write(b"POST /line/webhook/ACME HTTP/1.1\r\n" + head + b"half")
+        await leaving.drain()
+        leaving.close()
+
+        async def counted() -> float:
+            shown = samples_of((await api.call("GET", "/metrics")).body.decode())
+            assert shown.total("linegate_requests_total", status="500") == 0
+            return shown.total("linegate_requests_total", route="/line/webhook/{sender}")
+
+        assert await until(counted) == 1
 
 
 class Crashing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -80,6 +80,7 @@ def create_app(
         Refused: _on_refused,
         Overloaded: _on_overloaded,
         HTTPException: _on_http_exception,
+        ClientDisconnect: _on_disconnect,
         Exception: _on_unexpected,
         **dict.fromkeys(AWAY, _on_database_away),
     }
@@ -226,6 +227,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if is_legacy(request.url.path) and isinstance(error, HTTPException):
         return legacy_refusal(error.status_code, headers=dict(error.headers or {}))
     return await on_http_exception(request, error)
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    """Nobody reads the answer, and nothing was taken: its request never came to its end."""
+    return Response(status_code=400)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:

@@ -254,6 +254,9 @@ def _client(base: str, timeouts: Timeouts, connections: int, ca_pem: bytes | Non
         .max_connections(connections)
         .pool_timeout(timeouts.connect)
         .pool_idle_timeout(timeouts.idle)
+        # What the network has not taken by then never goes: the kernel would try on for minutes
+        # after we gave up, and LINE get a request that has been repeated long ago.
+        .tcp_user_timeout(timeouts.total)
         .pool_max_idle_per_host(connections)
         .user_agent("linegate")
         .default_headers({"Content-Type": "application/json"})

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from linegate.clock import Clock
+from linegate.silence import bear_silence
 
 __all__ = [
     "AWAY",
@@ -41,9 +42,19 @@ _SESSION = {
     "enable_seqscan": "off",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "30s",
+    # A process that stands still, or whose network is cut, in the middle of a transaction keeps
+    # rows locked. Shorter than lock_timeout: who waits for them gets them; and than a lease.
+    "idle_in_transaction_session_timeout": "8s",
+    # How the server notices that nobody is there any more: by default after two hours, and its
+    # connections are numbered. On a Unix socket it does not care for the first four.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",  # milliseconds
+    "client_connection_check_interval": "5s",
 }
 _TRANSACTION_TIMEOUT = "60s"
+_SILENCE = 10.0  # seconds after which a server that says nothing has vanished
 _STATEMENTS_KEPT = 500  # prepared statements a connection keeps: more than we have
 
 # What a server says or does while it starts, recovers or fails over.
@@ -146,6 +157,8 @@ def _options(dsn: str, application: str) -> dict[str, Any]:
 
 
 async def _set_up(connection: Connection) -> None:
+    # asyncpg has no option for it.
+    bear_silence(connection._transport.get_extra_info("socket"), _SILENCE)
     if connection.get_server_version().major >= 17:
         await connection.execute(f"SET transaction_timeout = '{_TRANSACTION_TIMEOUT}'")
 

@@ -1,14 +1,17 @@
 """What the HTTP providers share: one client, bounded answers, and failures as outcomes."""
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp import AddrInfoType
 
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.resolver import Resolver
+from linegate.silence import bear_silence
 
 __all__ = ["Answer", "HttpSender"]
 
@@ -31,6 +34,7 @@ class HttpSender:
     def __init__(self, *, window: int = _CONNECTIONS, timeout: float = 15.0) -> None:
         self.window = window
         self.under_way = 0
+        self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 3)
         self._session: aiohttp.ClientSession | None = None
 
@@ -41,7 +45,9 @@ class HttpSender:
 
     async def stay_open(self) -> None:
         """Hold the connections until cancelled."""
-        connector = aiohttp.TCPConnector(limit=self.window, resolver=Resolver())
+        connector = aiohttp.TCPConnector(
+            limit=self.window, resolver=Resolver(), socket_factory=self._open_socket
+        )
         async with aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:
@@ -50,6 +56,14 @@ class HttpSender:
                 await asyncio.get_running_loop().create_future()
             finally:
                 self._session = None
+
+    def _open_socket(self, address: AddrInfoType) -> socket.socket:
+        """What the provider has not taken when we give up must not reach it later."""
+        family, kind, protocol, *_ = address
+        opened = socket.socket(family=family, type=kind, proto=protocol)
+        opened.setblocking(False)
+        bear_silence(opened, self._seconds)
+        return opened
 
     async def post(self, url: str, *, headers: Mapping[str, str], **body: Any) -> Answer | Outcome:
         """The answer; an outcome where there is none. body: `data=` or `json=`.

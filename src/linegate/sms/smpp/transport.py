@@ -14,6 +14,7 @@ from linegate.clock import Clock
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.transport import OnReceipts, Submission, Submitted
 from linegate.resolver import Resolver
+from linegate.silence import bear_silence
 from linegate.sms.pace import Pace
 from linegate.sms.segments import count_parts
 from linegate.sms.smpp.answers import OK, TEMPORARY, is_throttle, outcome_of
@@ -153,11 +154,14 @@ class SmppTransport:
         name = options.host if options.tls else None
         for found in await self._resolver.resolve(options.host, options.port, socket.AF_UNSPEC):
             try:
-                return await asyncio.open_connection(
+                reader, writer = await asyncio.open_connection(
                     found["host"], found["port"], ssl=_tls(options), server_hostname=name
                 )
             except OSError as error:
                 failure = error
+            else:
+                bear_silence(writer.get_extra_info("socket"), options.response_timeout)
+                return reader, writer
         raise failure
 
     async def _one_session(self) -> bool:

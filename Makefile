@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor soak docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ bench-sms: setup ## SMS a second on one SMPP session, with the memory and sequen
 
 bench-floor: setup ## What a message costs at the least: bare HTTP in and out, bare statements
 	$(BIN)/python bench/floor.py
+
+bench-start: setup ## How long linegate up takes to answer, and its memory when it does
+	$(BIN)/python bench/start_up.py
 
 soak: setup ## An hour at half of this machine's capacity: memory, tables, connections, times
 	$(BIN)/python bench/soak.py

@@ -17,7 +17,17 @@ from pathlib import Path
 import aiohttp
 from processes import Group, children_of, working_in
 
-__all__ = ["BenchError", "Installation", "command", "installed", "stop"]
+__all__ = [
+    "BenchError",
+    "Installation",
+    "command",
+    "environment",
+    "free_port",
+    "installed",
+    "listening",
+    "stop",
+    "temporary_folder",
+]
 
 _ACCOUNT = "bench"
 _STARTS_WITHIN = 150  # seconds; the first start makes a database
@@ -70,7 +80,7 @@ async def installed(
     Raises:     BenchError, with the end of the logs.
     """
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(_temporary_folder())
+        folder = stack.enter_context(temporary_folder())
         try:
             yield await _start(
                 stack, folder, workers, senders, events_per_call, rate_limit, reports
@@ -80,7 +90,8 @@ async def installed(
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
+    """A folder of our own while the block runs."""
     with tempfile.TemporaryDirectory(prefix="linegate-bench-") as name:
         folder = Path(name)
         # Started by root, the database runs as another user, who must be able to pass.
@@ -98,8 +109,8 @@ async def _start(
     reports: str | None,
 ) -> Installation:
     names = tuple(f"BENCH{number}" for number in range(1, senders + 1))
-    env = _environment(folder / "home")
-    smpp = str(_free_port())
+    env = environment(folder / "home")
+    smpp = str(free_port())
     limits = [
         "--smpp-port",
         smpp,
@@ -109,11 +120,11 @@ async def _start(
         str(rate_limit),
     ]
     simulator, line_url = await stack.enter_async_context(
-        _listening(["simulate", "--port", "0", *limits], env, folder / "simulator.log")
+        listening(["simulate", "--port", "0", *limits], env, folder / "simulator.log")
     )
     env["LINEGATE_LINE_API_URL"] = line_url
-    up_arguments = ["up", "--port", str(_free_port()), "--workers", str(workers)]
-    up, url = await stack.enter_async_context(_listening(up_arguments, env, folder / "up.log"))
+    up_arguments = ["up", "--port", str(free_port()), "--workers", str(workers)]
+    up, url = await stack.enter_async_context(listening(up_arguments, env, folder / "up.log"))
     key = await _set_up(env, names, url, line_url, reports or f"{line_url}/subscriber/reports")
     await command(
         {**env, "LINEGATE_SMS_URL": f"smpp://bench:bench@127.0.0.1:{smpp}?window={_WINDOW}"},
@@ -149,13 +160,14 @@ async def _set_up(
     return key
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """Ours without the settings of another linegate."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEGATE_")}
     return {**kept, "LINEGATE_HOME": str(home), "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1"}
@@ -173,7 +185,7 @@ async def command(env: Mapping[str, str], *arguments: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _listening(
+async def listening(
     arguments: Sequence[str], env: Mapping[str, str], log: Path
 ) -> AsyncIterator[tuple[Process, str]]:
     """A command that says where it listens, while the block runs; gives it and its base URL."""

@@ -1,9 +1,10 @@
 """How exactly messages go, seen from the simulated LINE: `make bench-pace`.
 
-Four scenes on a fresh installation: a bulk of 600 at 6,000 a minute; messages that are scheduled
-for an instant; a worker that stands still for ten seconds in mid-bulk and is then killed (what it
-was just sending is sent again two minutes later, and not waited for); and single messages beside a
-large bulk on the same sender. It prints figures and judges nothing.
+Five scenes on a fresh installation: single messages at a hundred a second; a bulk of 600 at 6,000 a
+minute; messages that are scheduled for an instant; a worker that stands still for ten seconds in
+mid-bulk and is then killed (what it was just sending is sent again two minutes later, and not
+waited for); and single messages beside a large bulk on the same sender. It prints figures and
+judges nothing.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from rich.table import Table
 
 _CHANNEL = "2000000001"
 _LIMIT = 2000
+_TRICKLED = 2000
 _STALLED_AFTER = 45  # seconds without an arrival
 _console = Console(width=100, highlight=False)
 _BUBBLE = {
@@ -131,6 +133,26 @@ async def paced(desk: Desk) -> list[tuple[str, str]]:
     ]
 
 
+async def trickled(desk: Desk) -> list[tuple[str, str]]:
+    """A hundred single messages a second; the n-th that arrives is taken for the n-th sent."""
+    await desk.forget()
+    began, sent, tasks = time.monotonic(), [], []
+    for number in range(_TRICKLED):
+        await asyncio.sleep(max(0.0, began + number / 100 - time.monotonic()))
+        sent.append(time.monotonic())
+        tasks.append(asyncio.create_task(desk.send(1)))
+    await asyncio.gather(*tasks)
+    found = await desk.arrivals(_TRICKLED)
+    waits = [(arrived - at) * 1000 for at, arrived in zip(sent, sorted(found), strict=False)]
+    return [
+        (f"{_TRICKLED} single messages at 100 a second: arrived", f"{len(found)}"),
+        (
+            "request to LINE: median, 99 %, most",
+            " / ".join(f"{_at(p, waits):.1f} ms" for p in (50, 99, 100)),
+        ),
+    ]
+
+
 async def scheduled(desk: Desk) -> list[tuple[str, str]]:
     """Forty bulks of one message, each with an instant of its own."""
     await desk.forget()
@@ -199,7 +221,12 @@ async def bench(large: int) -> list[tuple[str, str]]:
         desk = Desk(session, installation)
         await desk.send(1)
         await asyncio.sleep(3)
-        rows = [*await paced(desk), *await scheduled(desk), *await silenced(desk, installation)]
+        rows = [
+            *await trickled(desk),
+            *await paced(desk),
+            *await scheduled(desk),
+            *await silenced(desk, installation),
+        ]
         return [*rows, *await alone(desk, large)]
 
 

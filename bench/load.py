@@ -150,20 +150,22 @@ class Run(Protocol[Known]):
     """What the connections serve; Known: what it wants to be told again with an answer."""
 
     def take(self) -> tuple[bytes, Known] | None:
-        """The next request; None: there is none, the connection rests."""
+        """The next request; None: there is none."""
+
+    def rest(self, connection: "Connection[Known]") -> None:
+        """A connection found no request; it looks again when `send_next` is called."""
 
     def answered(self, answer: bytes, known: Known) -> None:
         """A request is answered."""
 
-    def stop(self, problem: str) -> None:
-        """A connection is lost."""
+    def lost(self, connection: "Connection[Known]", known: Known | None, problem: str) -> None:
+        """A connection is lost, and the request with it that it had; None: it was at rest."""
 
 
 class Connection(asyncio.Protocol, Generic[Known]):
     """One kept-alive connection that takes the next request when the last is answered."""
 
     def __init__(self, run: Run[Known]) -> None:
-        self.rests = True
         self._run = run
         self._received = b""
         self._length = -1
@@ -177,13 +179,15 @@ class Connection(asyncio.Protocol, Generic[Known]):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell that it is gone."""
-        self._run.stop(f"the connection ended: {error or 'closed by the server'}")
+        problem = f"the connection ended: {error or 'closed by the server'}"
+        self._run.lost(self, self._known, problem)
 
     def send_next(self) -> None:
         """Take a request, or rest until this is called again."""
         taken = self._run.take()
-        self.rests = taken is None
-        if taken is not None and self._transport is not None:
+        if taken is None:
+            self._run.rest(self)
+        elif self._transport is not None:
             request, self._known = taken
             self._transport.write(request)
 
@@ -221,6 +225,9 @@ class _Run:
     def take(self) -> tuple[bytes, float] | None:
         return (self._requests.pop(), time.monotonic()) if self._requests else None
 
+    def rest(self, connection: Connection[float]) -> None:
+        """Nothing falls due any more."""
+
     def answered(self, answer: bytes, known: float) -> None:
         if not answer.startswith(b"HTTP/1.1 200"):
             self.stop(f"not accepted: {answer[:400].decode('utf-8', 'replace')}")
@@ -230,6 +237,10 @@ class _Run:
         self._to_answer -= 1
         if self._to_answer == 0:
             self.stop("")
+
+    def lost(self, connection: Connection[float], known: float | None, problem: str) -> None:
+        """None is to be spared."""
+        self.stop(problem)
 
     def stop(self, problem: str) -> None:
         if not self._over.done():

@@ -104,19 +104,21 @@ class Steady:
         self._unanswered = 0  # messages that fell due and have no answer yet
         self._waiting: dict[bytes, _Sent] = {}
         self._early: dict[bytes, float] = {}
-        self._connections: list[Connection[_Sent]] = []
+        self._missing, self._failed = 0, ""
+        self._resting: deque[Connection[_Sent]] = deque()  # the longest at rest first
         self._answers: dict[str, list[float]] = {}
         self._reports: dict[str, list[float]] = {}
         self._before = (time.monotonic(), 0, 0)
 
     async def connect(self) -> None:
         """Open the connections."""
-        loop, told = asyncio.get_running_loop(), self.told
         for _ in range(_CONNECTIONS):
-            _, connection = await loop.create_connection(
-                lambda: Connection(self), told.host, told.port
-            )
-            self._connections.append(connection)
+            await self._open()
+
+    async def _open(self) -> None:
+        loop, told = asyncio.get_running_loop(), self.told
+        _, connection = await loop.create_connection(lambda: Connection(self), told.host, told.port)
+        self._resting.append(connection)
 
     def begin(self, told: Told) -> None:
         """Go on at another rate, from now."""
@@ -124,8 +126,13 @@ class Steady:
         self._next = dict.fromkeys(_STREAMS, time.monotonic())
 
     async def run(self) -> None:
-        """Send what falls due until cancelled."""
+        """Send what falls due until cancelled. Raises: ConnectionError for a lost request."""
         while True:
+            if self._failed:
+                raise ConnectionError(self._failed)
+            for _ in range(self._missing):
+                await self._open()
+            self._missing = 0
             now = time.monotonic()
             for stream in _STREAMS:
                 every = stream.per_request / (stream.share * self.told.rate)
@@ -134,11 +141,8 @@ class Steady:
                         self._due.append((stream, self._next[stream]))
                         self._unanswered += stream.per_request
                     self._next[stream] += every
-            for connection in self._connections:
-                if not self._due:
-                    break
-                if connection.rests:
-                    connection.send_next()
+            while self._due and self._resting:
+                self._resting.popleft().send_next()
             await asyncio.sleep(_TICK)
 
     def take(self) -> tuple[bytes, _Sent] | None:
@@ -185,9 +189,17 @@ class Steady:
             else:
                 self._early[id_] = now
 
-    def stop(self, problem: str) -> None:
-        """A connection was lost."""
-        self.books.problem = self.books.problem or problem
+    def rest(self, connection: Connection[_Sent]) -> None:
+        """A connection has nothing to send."""
+        self._resting.append(connection)
+
+    def lost(self, connection: Connection[_Sent], known: _Sent | None, problem: str) -> None:
+        """One at rest is opened anew; one with a request under way fails the run."""
+        if known is None and connection in self._resting:
+            self._resting.remove(connection)
+            self._missing += 1
+        else:
+            self._failed = problem
 
     def window(self) -> Window:
         """The figures since the last call."""
@@ -236,7 +248,11 @@ async def main() -> None:
     running = asyncio.ensure_future(steady[0].run())
     reading = asyncio.ensure_future(_line())
     while True:
-        done, _ = await asyncio.wait([reading], timeout=told.window)
+        done, _ = await asyncio.wait(
+            [reading, running], timeout=told.window, return_when=asyncio.FIRST_COMPLETED
+        )
+        if running in done:
+            await running  # it ends only by failing
         _say(steady[0].window())
         if not done:
             continue

@@ -56,8 +56,14 @@ integration: setup ## The tests on a real PostgreSQL and real HTTP
 rolling-test: setup ## Restart two workers in turn under load: nothing is lost, nothing goes twice
 	$(BIN)/pytest tests/acceptance/test_rolling_restart.py
 
+cluster-test: setup ## Cut off, freeze and kill machines under load, 5 minutes; wants root and iproute2
+	$(BIN)/python bench/cluster.py
+
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py
+
+bench-workers: setup ## The whole path with one worker and with two, compared in one run
+	$(BIN)/python bench/workers.py
 
 bench-pace: setup ## How exactly messages go, seen from LINE: pace, instants, silence, fairness
 	$(BIN)/python bench/pace.py

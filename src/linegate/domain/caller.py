@@ -4,6 +4,7 @@ Source: published authentication pages (FACTS B4.1, B4.2: `platform` rules of a 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 __all__ = ["Caller", "Network", "PlatformRule", "is_allowed", "plain_address"]
@@ -53,6 +54,7 @@ def _ruled(rule: PlatformRule | None, given: str | None) -> str | None:
     return rule.value
 
 
+@lru_cache(maxsize=4096)  # asked for each request, mostly of the same few
 def plain_address(address: str | None) -> str | None:
     """An address in its one spelling, IPv4 inside IPv6 as IPv4; None for what is no address."""
     try:

@@ -37,8 +37,9 @@ def message_problems(messages: Any) -> bytes | None:
         return _errors([Detail("Size must be between 1 and 5", "messages")])
     outer: list[Detail] = []
     inner: dict[int, list[Detail]] = {}
-    for error in _validator().iter_errors(messages):
-        _sort_in(error, outer, inner)
+    if not _validator().is_valid(messages):  # the usual answer in two thirds of the time
+        for error in _validator().iter_errors(messages):
+            _sort_in(error, outer, inner)
     if not outer and not inner:
         for index, message in enumerate(messages):
             outer += _limits(message, f"messages[{index}]")

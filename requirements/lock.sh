@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 lock() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header "$@"
 }
-lock pyproject.toml -o requirements/run.lock
-lock pyproject.toml --group dev -o requirements/dev.lock
+lock pyproject.toml --extra otel -o requirements/run.lock
+lock pyproject.toml --extra otel --group dev -o requirements/dev.lock

@@ -12,10 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from linegate.config_options import OPTIONS, Option, parsed
+from linegate.config_options import OPTIONS
+from linegate.config_values import Option, parsed
 
 __all__ = ["ConfigError", "Settings", "load"]
 
@@ -77,6 +79,8 @@ class Settings:
     log_level: str
     log_format: str
     log_attempts: int
+    trace_endpoint: str | None
+    trace_share: float
     runtime_folder: Path | None = None  # XDG_RUNTIME_DIR: where a short socket path may be made
     config_file: Path | None = field(default=None, compare=False)  # for children to read too
 
@@ -212,11 +216,21 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         found.append("lease_for may be at most 15s: a dead worker's messages wait that long")
     if values["line_timeout"] >= values["lease_for"]:
         found.append("line_timeout must be shorter than lease_for")
+    if values["trace_endpoint"] and not _has_otel():
+        found.append("trace_endpoint needs more than is installed: pip install 'linegate[otel]'")
     if values["in_flight"] > _MOST_IN_FLIGHT:
         found.append(
             f"in_flight may be at most {_MOST_IN_FLIGHT}: a crash leaves that many unknown"
         )
     return found
+
+
+def _has_otel() -> bool:
+    """Whether the extra is installed."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # of one of its parents
+        return False
 
 
 _BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}

@@ -60,7 +60,7 @@ EVENTS: Mapping[str, Event] = {
         "info",
         (
             *("message_id", "leg", "attempt", "outcome", "code", "duration_ms"),
-            *("request_id", "detail"),
+            *("request_id", "detail", "trace_id"),
         ),
         "one try over one leg ended; the only line about it",
     ),

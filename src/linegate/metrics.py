@@ -189,6 +189,12 @@ class Metrics:
             "Senders that hand over and hear no event",
             registry=registry,
         )
+        self.spans = Counter(
+            "linegate_trace_spans_total",
+            "Spans by what became of them: exported, failed (not taken), dropped (too many waited)",
+            ["result"],
+            registry=registry,
+        )
         self.loop_crashes = Counter(
             "linegate_loop_crashes_total", "Crashes of a loop", ["loop"], registry=registry
         )

@@ -80,12 +80,14 @@ from linegate.report.pulse import Pulse
 from linegate.report.pusher import Pusher
 from linegate.report.retention import Retention
 from linegate.report.rollup import Rollup
+from linegate.report.teller import TraceTeller
 from linegate.sealing import account_context, sender_context
 from linegate.shape.counter import Counter
 from linegate.shape.shaper import STALE_AFTER, Shaper
 from linegate.shape.steering import Steering
 from linegate.sms_worker import add_sms, sms_webhook
 from linegate.supervisor import Supervisor, failing_loops
+from linegate.tracing import Tracer, open_tracer
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
 
@@ -207,7 +209,24 @@ async def build_api(
     )
     hands = console_hands(store, settings, clock, directory, intake, send, notifying)
     console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
-    return create_app(routes, console.routes(), metrics)
+    tracer = _tracer(stack, settings, clock, metrics, "api")
+    return create_app(routes, console.routes(), metrics, tracer)
+
+
+def _tracer(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, metrics: Metrics, role: str
+) -> Tracer | None:
+    """What traces, if the settings say so; closed with `stack`."""
+    tracer = open_tracer(
+        settings.trace_endpoint,
+        share=settings.trace_share,
+        role=role,
+        clock=clock,
+        metrics=metrics,
+    )
+    if tracer is not None:
+        stack.push_async_callback(tracer.aclose)
+    return tracer
 
 
 def _simulator_url(settings: Settings) -> str | None:
@@ -273,7 +292,8 @@ async def running_worker(
         supervisor.add(attempt_log)
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics, attempt_log)
         await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics, attempt_log)
-        _add_report(supervisor, wakeup, store, client, clock, metrics)
+        tracer = _tracer(stack, settings, clock, metrics, "worker")
+        _add_report(supervisor, wakeup, store, client, clock, metrics, tracer)
         supervisor.add(Retention(store.pool, clock, days=settings.retention_days))
         kept = timedelta(days=settings.retention_days)
         supervisor.add(Leftovers(store.pool, clock, keep_for=kept))
@@ -345,6 +365,7 @@ def _add_report(
     client: WebhookClient,
     clock: Clock,
     metrics: Metrics,
+    tracer: Tracer | None,
 ) -> None:
     pusher = Pusher(
         store.pool,
@@ -352,7 +373,10 @@ def _add_report(
         client,
         lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
         metrics,
+        tracer,
     )
+    if tracer is not None:
+        supervisor.add(TraceTeller(store.pool, clock, tracer))
     supervisor.add(pusher, waker=wakeup.bell("linegate_report"))
     supervisor.add(Partitioner(store.pool, clock))
     supervisor.add(Pulse(store.pool, clock))

@@ -77,6 +77,7 @@ def test_the_line_of_an_attempt_says_everything_about_it(clock: FakeClock) -> No
             "duration_ms": 42,
             "request_id": "r-1",
             "detail": "no",
+            "trace_id": "",
         }
     ]
 

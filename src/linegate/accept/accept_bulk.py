@@ -19,6 +19,7 @@ from linegate.group_commit import GroupCommit
 from linegate.postgres.bulks import claim_client_ids, insert_accepted, insert_waiting
 from linegate.postgres.idempotency import Asked
 from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.traces import insert_untold
 
 __all__ = ["Accepted", "Acceptor", "BulkIdTaken"]
 
@@ -28,6 +29,7 @@ _MESSAGES_PER_COMMIT = 20_000
 _REQUESTS_PER_COMMIT = 500
 _WAITING_REQUESTS = 10_000
 _WAITING_MESSAGES = 200_000
+_LOOKED_AT_AFTER = timedelta(seconds=1)
 
 
 class _Again:
@@ -92,7 +94,7 @@ class Acceptor:
         if any(each.once is not None for each in group):
             async with transaction(self._pool) as conn:
                 return await self._flush_keyed(conn, group)
-        if any(each.tracks is not None or _has_names(each.bulk) for each in group):
+        if any(_needs_more(each) for each in group):
             async with transaction(self._pool) as conn:
                 return await self._flush_together(conn, group)
         # Nearly always: one statement, which is a transaction by itself.
@@ -156,6 +158,8 @@ class Acceptor:
             rows, now = rows_of(kept, duplicates), _latest(kept)
             await insert_accepted(conn, rows, now=now)
             await insert_waiting(conn, rows, now=now)
+            if rows.untold:
+                await insert_untold(conn, rows.untold, look_at=now + _LOOKED_AT_AFTER)
         return [
             BulkIdTaken() if each.ids[0] in taken else _answer(each, duplicates) for each in group
         ]
@@ -180,6 +184,11 @@ def _first_of_each_key(group: Sequence[Numbered]) -> list[Numbered]:
 
 def _zones_of(part: MessageObject) -> list[str]:
     return [part.zones] if isinstance(part.zones, str) else sorted(set(part.zones))
+
+
+def _needs_more(each: Numbered) -> bool:
+    """Whether one statement does not do: it waits, has ids of the client's own, or is traced."""
+    return each.tracks is not None or each.bulk.trace is not None or _has_names(each.bulk)
 
 
 def _has_names(bulk: Bulk) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from linegate.accept.once import Once
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.domain.policy import ANYWHERE, Room
+from linegate.domain.trace import TRACED_AT_MOST
 from linegate.postgres.bulks import AcceptedRows, RunRow, TrackRow
 
 __all__ = ["Numbered", "rows_of", "window_text"]
@@ -36,6 +37,11 @@ class Numbered:
         return self.ids[start : start + self.size]
 
     @property
+    def traced(self) -> list[int]:
+        """The ids of its messages that are told of."""
+        return self.message_ids[:TRACED_AT_MOST] if self.bulk.trace is not None else []
+
+    @property
     def home(self) -> str:
         """The step its messages are due in."""
         return "due_alone" if self.size <= ALONE_AT_MOST else "due_bulk"
@@ -51,9 +57,10 @@ def rows_of(group: Sequence[Numbered], duplicates: frozenset[int]) -> AcceptedRo
         rows.bulks.append((ids[0], bulk.account_id, bulk.client_id, each.size, last_id))
         if each.tracks is not None:
             rows.runs.append(_run_row(each, last_id))
+        trace = _trace(each, duplicates, rows) if bulk.trace is not None else None
         start, next_track = 0, 1 + len(bulk.objects) + each.size
         for number, part in enumerate(bulk.objects, 1):
-            rows.objects.append(_object_row(part, ids[number], each))
+            rows.objects.append(_object_row(part, ids[number], each, trace))
             end = start + len(part.destinations)
             track_ids: list[int | None] = [None] * (end - start)
             if each.tracks is not None:
@@ -126,7 +133,19 @@ def _track_rows(
     ]
 
 
-def _object_row(part: MessageObject, id_: int, each: Numbered) -> tuple[object, ...]:
+def _trace(each: Numbered, duplicates: frozenset[int], rows: AcceptedRows) -> bytes | None:
+    """A traced request's trace as it is stored; its messages to tell of are noted."""
+    traced = each.traced
+    if each.bulk.trace is None or not traced:
+        return None
+    packed = each.bulk.trace._replace(last_id=traced[-1]).packed()
+    rows.untold += [(id_, packed) for id_ in traced if id_ not in duplicates]
+    return packed
+
+
+def _object_row(
+    part: MessageObject, id_: int, each: Numbered, trace: bytes | None
+) -> tuple[object, ...]:
     return (
         id_,
         each.ids[0],
@@ -149,6 +168,7 @@ def _object_row(part: MessageObject, id_: int, each: Numbered) -> tuple[object, 
         part.sms_failover is not None,
         each.room.key_id,
         each.room.is_limited,
+        trace,
     )
 
 

@@ -39,6 +39,7 @@ from linegate.domain.violation import Violation
 from linegate.group_commit import Overloaded
 from linegate.metrics import Metrics
 from linegate.postgres.pool import AWAY
+from linegate.tracing import Tracer
 
 __all__ = ["Routes", "create_app"]
 
@@ -73,7 +74,10 @@ class Routes:
 
 
 def create_app(
-    routes: Routes, more: Sequence[BaseRoute] = (), metrics: Metrics | None = None
+    routes: Routes,
+    more: Sequence[BaseRoute] = (),
+    metrics: Metrics | None = None,
+    tracer: Tracer | None = None,
 ) -> Front:
     """The ASGI application; more: routes of another edge that is served beside the API."""
     handlers: dict[type[Exception], Handler] = {
@@ -123,6 +127,7 @@ def create_app(
         prefixed={"/line/webhook/": ("sender", routes.line_webhook)},
         handlers=handlers,
         metrics=metrics,
+        tracer=tracer,
     )
 
 

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from linegate.metrics import Metrics
+from linegate.tracing import REQUEST_TRACE, RequestTrace, Tracer
 
 __all__ = ["Endpoint", "Front", "Handler"]
 
@@ -36,18 +37,21 @@ class Front:
         prefixed: Mapping[str, tuple[str, Endpoint]],
         handlers: Mapping[type[Exception], Handler],
         metrics: Metrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """POST calls that are answered here; `app` answers the others.
 
         exact:    by path. prefixed: by what the path begins with; the name of the rest.
         handlers: what becomes of an exception, by its class; `Exception` must be among them.
         metrics:  where requests are counted and timed; None: nowhere.
+        tracer:   what traces the calls of `exact`; None: nothing.
         """
         self.app = app
         self._exact = exact
         self._prefixed = prefixed
         self._handlers = handlers
         self._metrics = metrics
+        self._tracer = tracer
         self._paths = {
             endpoint: str(getattr(route, "path", "/"))
             for route in app.routes
@@ -67,12 +71,25 @@ class Front:
                 status = message["status"]
             await send(message)
 
+        trace = self._begin_trace(scope) if self._tracer is not None else None
         try:
             await self._answer(scope, receive, counted)
         finally:
             route = self._route_of(scope)
+            if trace is not None:
+                trace.ended(route, status)
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.request_seconds.labels(route).observe(perf_counter() - started)
+
+    def _begin_trace(self, scope: Scope) -> RequestTrace | None:
+        """Trace a call that takes messages, if it is to be traced; what answers it finds it."""
+        if self._tracer is None or scope["path"] not in self._exact or scope["method"] != "POST":
+            return None
+        parent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+        trace = self._tracer.begin(parent.decode("latin-1"))
+        if trace is not None:
+            scope[REQUEST_TRACE] = trace
+        return trace
 
     def _route_of(self, scope: Scope) -> str:
         """The path as declared, never as called: it may hold ids and names."""

@@ -23,6 +23,7 @@ from linegate.domain.caller import Caller
 from linegate.domain.keys import SEND
 from linegate.domain.violation import Violation
 from linegate.metrics import Metrics
+from linegate.tracing import REQUEST_TRACE, RequestTrace
 
 __all__ = ["Send"]
 
@@ -60,32 +61,46 @@ class Send:
         caller = await authorise(request, self._directory, SEND, now)
         body = await self._intake.body(request)
         key = read_key(request, caller.account_id)
+        trace: RequestTrace | None = request.scope.get(REQUEST_TRACE)
         if key is None:
-            return await self.take(body, caller, now)
+            return await self.take(body, caller, now, trace)
         digest = sha256(body).digest()
         before = await self._acceptor.answered(key, digest, now)
         if before is not None:
             return _again(before)
-        bulk = await self._read(body, caller, now)
+        bulk = await self._read(body, caller, now, trace)
         once = Once(key, digest, partial(_answer, bulk))
         accept_once = partial(self._acceptor.accept_once, bulk, once)
+        asked_at = self._clock.now()
         accepted: Accepted | BulkIdTaken | Repeated | KeyReused = await self._gate.through(
             bulk, caller, accept_once, now
         )
         if isinstance(accepted, Repeated | KeyReused):
             return _again(accepted)
-        return self._taken(bulk, accepted)
+        return self._taken(bulk, accepted, asked_at, trace)
 
-    async def take(self, body: bytes, caller: Caller, now: datetime) -> Response:
+    async def take(
+        self, body: bytes, caller: Caller, now: datetime, trace: RequestTrace | None = None
+    ) -> Response:
         """Accept a request without Idempotency-Key, from a caller who may send."""
-        bulk = await self._read(body, caller, now)
+        bulk = await self._read(body, caller, now, trace)
         accept = partial(self._acceptor.accept, bulk)
-        return self._taken(bulk, await self._gate.through(bulk, caller, accept, now))
+        asked_at = self._clock.now()
+        accepted: Accepted | BulkIdTaken = await self._gate.through(bulk, caller, accept, now)
+        return self._taken(bulk, accepted, asked_at, trace)
 
-    def _taken(self, bulk: Bulk, accepted: Accepted | BulkIdTaken) -> Response:
-        """The answer to a request that was new."""
+    def _taken(
+        self,
+        bulk: Bulk,
+        accepted: Accepted | BulkIdTaken,
+        asked_at: datetime,
+        trace: RequestTrace | None,
+    ) -> Response:
+        """The answer to a request that was new; asked_at: when it was given to the database."""
         if isinstance(accepted, BulkIdTaken):
             raise Refused(400, [BULK_ID_USED])
+        if trace is not None:
+            trace.accepted(asked_at, accepted.bulk_id, len(accepted.message_ids))
         rejected = sum(len(part.rejections) for part in bulk.objects)
         self._metrics.accepted.labels("rejected").inc(rejected + len(accepted.duplicates))
         self._metrics.accepted.labels("accepted").inc(
@@ -93,11 +108,15 @@ class Send:
         )
         return Response(_answer(bulk, accepted), media_type="application/json")
 
-    async def _read(self, body: bytes, caller: Caller, now: datetime) -> Bulk:
+    async def _read(
+        self, body: bytes, caller: Caller, now: datetime, trace: RequestTrace | None
+    ) -> Bulk:
         """The bulk, or everything that is wrong with the request."""
         read = await self._intake.read(body, caller, now)
         if isinstance(read, Broken):
             raise Refused(400, read.violations)
+        if trace is not None:
+            read.bulk.trace = trace.trace
         return read.bulk
 
 

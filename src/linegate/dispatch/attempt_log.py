@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 
 class Logged(NamedTuple):
-    """What a line says of an attempt. leg: LINE or SMS."""
+    """What a line says of an attempt. leg: LINE or SMS; trace_id: '' if it is not traced."""
 
     leg: str
     message_id: int
@@ -29,6 +29,7 @@ class Logged(NamedTuple):
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
+    trace_id: str = ""
 
 
 class AttemptLog:
@@ -86,4 +87,5 @@ def _write(attempt: Logged) -> None:
         duration_ms=round((attempt.ended_at - attempt.started_at).total_seconds() * 1000),
         request_id=outcome.request_id,
         detail=outcome.detail,
+        trace_id=attempt.trace_id,
     )

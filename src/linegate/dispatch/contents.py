@@ -39,6 +39,7 @@ class Content:
 
     intermediate: the client wants to be told of hand-overs too.
     form:         the same JSON, where each message fills in texts of its own.
+    trace_id:     for the log; '' if the request is not traced.
     """
 
     templated: bool
@@ -46,6 +47,7 @@ class Content:
     window: str | None
     intermediate: bool = False
     form: Form | None = None
+    trace_id: str = ""
 
     def filled(self, values: str | None) -> bytes:
         """The JSON of one message; values: its texts, as stored."""
@@ -73,7 +75,9 @@ class Content:
 
 def _content(row: StoredContent) -> Content:
     form = Form(row.line_message) if row.personal else None
-    return Content(row.templated, row.line_message, row.window, row.intermediate, form)
+    return Content(
+        row.templated, row.line_message, row.window, row.intermediate, form, row.trace_id
+    )
 
 
 @lru_cache(maxsize=1024)

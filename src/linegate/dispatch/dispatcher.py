@@ -328,7 +328,7 @@ class Dispatcher:
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_attempt(unfinished, outcome, ended, self._options.patience, spread)
         tried = Tried(unfinished.id, unfinished.attempt, started, ended, outcome)
-        return Decided(unfinished, step, tried, content.intermediate)
+        return Decided(unfinished, step, tried, content.intermediate, content.trace_id)
 
     async def _attempt(self, sender: LiveSender, claimed: _Claimed) -> Outcome | None:
         """Ask LINE once, and once more with a new token if it does not know this one.
@@ -382,12 +382,12 @@ class Dispatcher:
             if isinstance(decided.step, FailOver):
                 self._metrics.failovers.labels("refused").inc()
             if decided.tried is not None:
-                self._tell(decided.tried)
+                self._tell(decided.tried, decided.trace_id)
         return [None] * len(group)
 
-    def _tell(self, tried: Tried) -> None:
+    def _tell(self, tried: Tried, trace_id: str) -> None:
         """Count an attempt that is written, and log it."""
         outcome = tried.outcome
         self._metrics.attempts.labels(outcome.kind.value, str(outcome.code)).inc()
         if self._attempt_log is not None:
-            self._attempt_log.tell(Logged("LINE", *tried))
+            self._attempt_log.tell(Logged("LINE", *tried, trace_id))

@@ -33,6 +33,7 @@ class Decided(NamedTuple):
     step: Step
     tried: Tried | None  # None: its window had closed, nothing was tried
     wants_interim: bool = False  # its client hears of a hand-over
+    trace_id: str = ""  # for the log
 
 
 async def settle(pool: Pool, decided: Sequence[Decided], now: datetime) -> int:

@@ -191,7 +191,8 @@ class SmsDispatcher:
         spread = random.uniform(-1, 1)  # noqa: S311 - spreads retries, guards nothing
         step = after_submit(sms.leg, submitted, ended, resends=self._resends, spread=spread)
         tried = SmsTried(sms.leg.id, sms.leg.attempt, started, ended, held.row.id, submitted)
-        return SettledSms(sms, step, tried, sender if content.intermediate else None)
+        told = sender if content.intermediate else None
+        return SettledSms(sms, step, tried, told, content.trace_id)
 
     async def _settle(self, group: Sequence[SettledSms]) -> list[None]:
         now = self._clock.now()
@@ -200,15 +201,15 @@ class SmsDispatcher:
             self._metrics.fenced.inc(len(group) - written)
         for settled in group:
             if settled.tried is not None:
-                self._tell(settled.tried)
+                self._tell(settled.tried, settled.trace_id)
             step = settled.step
             if isinstance(step, SmsAgain) and step.unknowns > settled.sms.leg.unknowns:
                 self._metrics.resends.labels("SMS").inc()
         return [None] * len(group)
 
-    def _tell(self, tried: SmsTried) -> None:
+    def _tell(self, tried: SmsTried, trace_id: str) -> None:
         """Count a submission that is written, and log it."""
         outcome = tried.submitted.outcome
         self._metrics.sms_attempts.labels(outcome.kind.value).inc()
         if self._attempt_log is not None:
-            self._attempt_log.tell(Logged("SMS", *tried[:4], outcome))
+            self._attempt_log.tell(Logged("SMS", *tried[:4], outcome, trace_id))

@@ -35,6 +35,7 @@ class SettledSms(NamedTuple):
     step: SmsStep
     tried: SmsTried | None
     interim_sender: str | None = None
+    trace_id: str = ""  # for the log
 
 
 async def settle_sms(pool: Pool, settled: Sequence[SettledSms], now: datetime) -> int:

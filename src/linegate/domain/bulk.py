@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from linegate.domain.pace import Pace
+from linegate.domain.trace import Trace
 
 __all__ = ["Bulk", "MessageObject", "Rejection", "Schedule", "Window"]
 
@@ -77,6 +78,7 @@ class Bulk:
     """What one request accepts together.
 
     client_id: the client's own bulkId, or None for a made one.
+    trace:     of the request, if it is traced.
     """
 
     account_id: int
@@ -84,6 +86,7 @@ class Bulk:
     accepted_at: datetime
     client_id: str | None = None
     schedule: Schedule = Schedule()
+    trace: Trace | None = None
 
     @property
     def messages(self) -> int:

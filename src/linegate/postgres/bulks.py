@@ -51,7 +51,7 @@ class TrackRow(NamedTuple):
 class AcceptedRows:
     """Rows of many requests, in the order of the columns below."""
 
-    __slots__ = ("bulks", "messages", "objects", "runs", "tracks")
+    __slots__ = ("bulks", "messages", "objects", "runs", "tracks", "untold")
 
     def __init__(self) -> None:
         """Start with no rows."""
@@ -60,6 +60,7 @@ class AcceptedRows:
         self.messages: tuple[list[object], ...] = ([], [], [], [], [], [], [], [])
         self.runs: list[RunRow] = []
         self.tracks: list[TrackRow] = []
+        self.untold: list[tuple[int, bytes]] = []
 
 
 _BULK_COLUMNS = (
@@ -91,6 +92,7 @@ _OBJECT_COLUMNS = (
     "object_fails_over",
     "object_keys",
     "object_counted",
+    "object_traces",
 )
 _MESSAGE_COLUMNS = (
     "ids",

@@ -13,6 +13,7 @@ from linegate.domain.decide import (
     WaitForEvent,
 )
 from linegate.domain.outcome import Outcome
+from linegate.domain.trace import trace_name
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -149,6 +150,7 @@ class Content(NamedTuple):
 
     intermediate: the client wants to be told of hand-overs too.
     personal:     each message fills in texts of its own.
+    trace_id:     as logs write it; '' if the request is not traced.
     """
 
     templated: bool
@@ -156,6 +158,7 @@ class Content(NamedTuple):
     window: str | None
     intermediate: bool
     personal: bool
+    trace_id: str = ""
 
 
 async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Content]:
@@ -168,6 +171,7 @@ async def load_objects(conn: Connection, ids: Sequence[int]) -> dict[int, Conten
             row["delivery_window"],
             row["intermediate"],
             row["personal"],
+            trace_name(row["trace"]),
         )
         for row in rows
     }

@@ -1,4 +1,4 @@
-"""Queries of stage 4: reports to push and to pull."""
+"""Queries of stage 4: reports to push, and final reports by message."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import asyncpg
 
 from linegate.domain.report import FinishedMessage
+from linegate.domain.trace import Trace, unpack
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -15,7 +16,6 @@ __all__ = [
     "Endpoint",
     "Failed",
     "Interim",
-    "PullFilter",
     "due_reports",
     "find_bulks",
     "find_client_id",
@@ -27,9 +27,6 @@ __all__ = [
     "lease_endpoints",
     "load_finished",
     "next_push_at",
-    "pull_bulks",
-    "pull_message",
-    "pull_oldest",
     "release_endpoint",
     "reports_failed",
     "reports_taken",
@@ -65,13 +62,17 @@ class Endpoint(NamedTuple):
 
 
 class DueReport(NamedTuple):
-    """A report to push. number 0: the final one; due_at: first; retry_at: None before a failure."""
+    """A report to push. number 0: the final one; due_at: first; retry_at: None before a failure.
+
+    trace: of its request, if this message is told of.
+    """
 
     message: FinishedMessage
     number: int
     tries: int
     due_at: datetime
     retry_at: datetime | None
+    trace: Trace | None = None
 
     @property
     def place(self) -> tuple[datetime, int, int]:
@@ -103,16 +104,6 @@ class Interim(NamedTuple):
     error: int
     at: datetime
     sender: str | None = None
-
-
-class PullFilter(NamedTuple):
-    """Which reports a client asks for; None means any."""
-
-    message_id: int | None = None
-    bulk_id: int | None = None
-    entity_id: str | None = None
-    application_id: str | None = None
-    campaign: str | None = None
 
 
 async def lease_endpoints(
@@ -188,7 +179,14 @@ async def due_reports(
         now=now,
     )
     return [
-        DueReport(finished(row), row["number"], row["tries"], row["due_at"], row["retry_at"])
+        DueReport(
+            finished(row),
+            row["number"],
+            row["tries"],
+            row["due_at"],
+            row["retry_at"],
+            _trace_of(row["trace"], row["id"]),
+        )
         for row in rows
     ]
 
@@ -266,72 +264,6 @@ async def insert_interim(conn: Connection, reports: Sequence[Interim], *, now: d
     )
 
 
-async def pull_oldest(
-    conn: Connection,
-    account_id: int,
-    asked: PullFilter,
-    *,
-    limit: int,
-    since: datetime,
-    now: datetime,
-) -> list[int]:
-    """Mark an account's oldest final reports as handed out; gives their messages."""
-    rows = await bundled().pull_oldest.many(
-        conn,
-        account_id=account_id,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
-        limit=limit,
-        since=since,
-        now=now,
-    )
-    return [row["id"] for row in rows]
-
-
-async def pull_bulks(
-    conn: Connection,
-    account_id: int,
-    asked: PullFilter,
-    bulk_ids: Sequence[int],
-    *,
-    limit: int,
-    since: datetime,
-    now: datetime,
-) -> list[int]:
-    """The same among what has ended of some bulks."""
-    rows = await bundled().pull_bulks.many(
-        conn,
-        account_id=account_id,
-        bulk_ids=bulk_ids,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
-        limit=limit,
-        since=since,
-        now=now,
-    )
-    return [row["id"] for row in rows]
-
-
-async def pull_message(
-    conn: Connection, account_id: int, asked: PullFilter, *, since: datetime, now: datetime
-) -> list[int]:
-    """The same for the one message that is asked for."""
-    rows = await bundled().pull_message.many(
-        conn,
-        account_id=account_id,
-        message_id=asked.message_id,
-        bulk_id=asked.bulk_id,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
-        since=since,
-        now=now,
-    )
-    return [row["id"] for row in rows]
-
-
 async def find_bulks(
     conn: Connection,
     account_id: int,
@@ -373,6 +305,11 @@ async def find_client_id(conn: Connection, account_id: int, kind: str, name: str
         conn, account_id=account_id, kind=kind, name=name
     )
     return id_
+
+
+def _trace_of(stored: bytes | None, message_id: int) -> Trace | None:
+    trace = unpack(stored)
+    return trace if trace is not None and trace.covers(message_id) else None
 
 
 def finished(row: asyncpg.Record) -> FinishedMessage:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from linegate.domain.decide import DELIVERED, FailOver, Finish, Unfinished
 from linegate.domain.decide_sms import SmsAgain, SmsSent, SmsUnfinished
+from linegate.domain.trace import trace_name
 from linegate.domain.transport import Submitted
 from linegate.postgres.dispatching import Arrived, Tried, attempted
 from linegate.postgres.pool import Connection
@@ -73,11 +74,12 @@ class DueSms(NamedTuple):
 
 
 class SmsContent(NamedTuple):
-    """What all SMS of a message object share. window, failover: JSON."""
+    """What all SMS of a message object share. window, failover: JSON; trace_id: for the log."""
 
     window: str | None
     failover: str
     intermediate: bool
+    trace_id: str = ""
 
 
 class SmsTried(NamedTuple):
@@ -255,10 +257,7 @@ async def next_sms_at(
 async def sms_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int, SmsContent]:
     """What the SMS of message objects say."""
     rows = await bundled().sms_contents.many(conn, ids=object_ids)
-    return {
-        row["id"]: SmsContent(row["delivery_window"], row["sms_failover"], row["intermediate"])
-        for row in rows
-    }
+    return {row[0]: SmsContent(row[1], row[2], row[3], trace_name(row[4])) for row in rows}
 
 
 async def renew_sms(

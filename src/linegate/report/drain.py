@@ -29,6 +29,8 @@ from linegate.postgres.reporting import (
 from linegate.report.batches import batches_of, delivery_id
 from linegate.report.bodies import encode_reports
 from linegate.report.target import Target, Targets
+from linegate.report.traced_posts import spans_of_post, traceparent_of
+from linegate.tracing import Tracer
 from linegate.webhook.client import PushKind, PushOutcome, WebhookClient
 from linegate.webhook.oauth import TokenRefused, Tokens
 from linegate.webhook.security import OAuth
@@ -57,6 +59,7 @@ class Posting:
     metrics: Metrics
     extra: asyncio.Semaphore
     stopping: asyncio.Event
+    tracer: Tracer | None = None
 
 
 class Drain:
@@ -173,6 +176,9 @@ class Drain:
                 rows = [_failed(report, outcome, now) for report in batch]
                 await reports_failed(conn, rows, code=outcome.code, detail=outcome.detail, now=now)
         self._learn(outcome, started, now)
+        if self._with.tracer is not None:
+            for span in spans_of_post(batch, outcome, started, now):
+                self._with.tracer.tell(span)
         self._with.metrics.pushed.labels(outcome.kind.value).inc(len(batch))
         _log.info(
             "reports.pushed",
@@ -196,6 +202,8 @@ class Drain:
             return PushOutcome(PushKind.FAILED, detail=token.reason)
         body = encode_reports([report.message for report in batch], target.content_type)
         headers = target.headers_for(body, delivery_id=delivery_id(batch), token=token, now=now)
+        if self._with.tracer is not None and (parent := traceparent_of(batch)) is not None:
+            headers = {**headers, "traceparent": parent}
         outcome = await self._with.client.post(
             target.url,
             body=body,

@@ -1,4 +1,4 @@
-"""Loop: reports that will never be pushed go when their message goes.
+"""Loop: reports that will never be pushed go when their message goes, and traces never told.
 
 Given up, they are kept for the operator to replay; one whose message was removed could not even be
 written. Both would stay for ever, since `push` is no table of days.
@@ -10,6 +10,7 @@ from linegate.clock import Clock
 from linegate.domain.ids import day_start
 from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import forget_pushes
+from linegate.postgres.traces import forget_untold
 
 __all__ = ["Leftovers"]
 
@@ -31,7 +32,9 @@ class Leftovers:
     async def run_once(self) -> int:
         """Remove some; gives how many, 0 when there is nothing left to remove."""
         before = self._clock.now() - self._keep_for
+        before_id = day_start(before.date())
         async with self._pool.acquire() as conn:
-            return await forget_pushes(
-                conn, before_id=day_start(before.date()), given_up_before=before, limit=_AT_ONCE
+            untold = await forget_untold(conn, before_id=before_id, limit=_AT_ONCE)
+            return untold + await forget_pushes(
+                conn, before_id=before_id, given_up_before=before, limit=_AT_ONCE
             )

@@ -7,14 +7,11 @@ from linegate.domain.ids import read_public_id
 from linegate.domain.report import FinishedMessage
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.pulling import PullFilter, pull_bulks, pull_message, pull_oldest
 from linegate.postgres.reporting import (
-    PullFilter,
     find_bulks,
     find_client_id,
     load_finished,
-    pull_bulks,
-    pull_message,
-    pull_oldest,
 )
 
 __all__ = ["Puller"]

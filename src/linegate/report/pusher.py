@@ -19,6 +19,7 @@ from linegate.postgres.reporting import (
 )
 from linegate.report.drain import Drain, Posting
 from linegate.report.target import Opened, Targets
+from linegate.tracing import Tracer
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.oauth import Tokens
 
@@ -39,9 +40,15 @@ class Pusher:
     interval = timedelta(seconds=1)
 
     def __init__(
-        self, pool: Pool, clock: Clock, client: WebhookClient, opened: Opened, metrics: Metrics
+        self,
+        pool: Pool,
+        clock: Clock,
+        client: WebhookClient,
+        opened: Opened,
+        metrics: Metrics,
+        tracer: Tracer | None = None,
     ) -> None:
-        """Push through `client`; `opened` opens sealed secrets."""
+        """Push through `client`; `opened` opens sealed secrets; traced posts go to `tracer`."""
         self._pool = pool
         self._clock = clock
         self._posting = Posting(
@@ -53,6 +60,7 @@ class Pusher:
             metrics,
             asyncio.Semaphore(_EXTRA_POSTS),
             asyncio.Event(),
+            tracer,
         )
         self._turns: dict[asyncio.Task[None], Endpoint] = {}
         self._next_at: datetime | None = None

@@ -29,19 +29,19 @@ new_bulk AS (
 new_object AS (
     INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id,
                                 campaign, callback_data, validity, delivery_window, sms_failover, intermediate,
-                                template_version, personal, key_id, counted)
+                                template_version, personal, key_id, counted, trace)
     SELECT o.id, o.bulk_id, o.account_id, o.sender_id, o.templated, o.line_message, o.entity_id, o.application_id,
            o.campaign, o.callback_data, o.validity, o.delivery_window::jsonb, o.sms_failover::jsonb, o.intermediate,
-           NULLIF(o.template_version, 0), o.personal, o.key_id, o.counted
+           NULLIF(o.template_version, 0), o.personal, o.key_id, o.counted, o.trace
     FROM unnest(:object_ids::bigint[], :object_bulks::bigint[], :object_accounts::bigint[], :object_senders::bigint[],
                 :object_templated::boolean[], :object_messages::text[], :object_entities::text[],
                 :object_applications::text[], :object_campaigns::text[], :object_callbacks::text[],
                 :object_validities::interval[], :object_windows::text[], :object_failovers::text[],
                 :object_intermediates::boolean[], :object_templates::bigint[], :object_personals::boolean[],
-                :object_keys::bigint[], :object_counted::boolean[])
+                :object_keys::bigint[], :object_counted::boolean[], :object_traces::bytea[])
       AS o (id, bulk_id, account_id, sender_id, templated, line_message, entity_id, application_id, campaign,
             callback_data, validity, delivery_window, sms_failover, intermediate, template_version, personal,
-            key_id, counted)
+            key_id, counted, trace)
 ),
 new_message AS (
     INSERT INTO message (id, object_id, destination, client_id, track_id, placeholders)

@@ -65,7 +65,7 @@ UPDATE sender_pace SET free_at = GREATEST(free_at, :until) WHERE sender_id = :se
 
 -- name: load_objects :many
 -- What all messages of an object share on their way to LINE.
-SELECT id, templated, line_message, delivery_window, intermediate, personal
+SELECT id, templated, line_message, delivery_window, intermediate, personal, trace
 FROM message_object WHERE id = ANY(:ids::bigint[]);
 
 -- name: load_placeholders :many

@@ -74,7 +74,8 @@ SELECT push.message_id AS id, push.number, push.tries, push.due_at, push.retry_a
        CASE WHEN sms_end.message_id IS NULL THEN sender.price ELSE sms_end.price END AS price,
        CASE WHEN sms_end.message_id IS NULL THEN sender.currency ELSE sms_end.currency END AS currency,
        sms_end.message_id IS NOT NULL AS by_sms, COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc, object.bulk_id,
-       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign
+       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id, object.campaign,
+       object.trace
 FROM (SELECT * FROM push
       WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND COALESCE(retry_at, due_at) <= :now
         AND (COALESCE(retry_at, due_at), message_id, number)

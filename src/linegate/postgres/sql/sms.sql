@@ -144,7 +144,7 @@ CROSS JOIN LATERAL (
 
 -- name: sms_contents :many
 -- What the SMS of a message object say.
-SELECT id, delivery_window, sms_failover, intermediate FROM message_object WHERE id = ANY(:ids::bigint[]);
+SELECT id, delivery_window, sms_failover, intermediate, trace FROM message_object WHERE id = ANY(:ids::bigint[]);
 
 -- name: renew_sms :exec
 -- Keep what is still being sent.

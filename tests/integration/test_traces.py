@@ -15,7 +15,7 @@ from linegate.tracing import open_tracer
 from support.clock import FakeClock
 from support.collector import Seen, seen_by
 from support.fault_server import Connection, FaultServer, answering, serving
-from support.gateway import ACCOUNT, SENDER, a_request
+from support.gateway import SENDER, a_request
 from support.installation import Installation, installed
 from support.waiting import until
 
@@ -36,13 +36,7 @@ async def traced(
     """An installation with its endpoint for reports, that traces to this collector."""
     given = {"trace_endpoint": collector.url, **settings} if collector else settings
     async with installed(dsn, webhook_allow_private="1", **given) as made:
-        async with made.gateway.store.pool.acquire() as conn:
-            await conn.execute(
-                "INSERT INTO endpoint (account_id, is_default, url, created_at)"
-                " SELECT id, true, $1, now() FROM account WHERE name = $2",
-                f"{made.simulator.url}/subscriber/{ACCOUNT}",
-                ACCOUNT,
-            )
+        await made.takes_reports()
         yield made
 
 

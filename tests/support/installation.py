@@ -55,6 +55,16 @@ class Installation:
         message_id: str = answer.json["messages"][0]["messageId"]
         return message_id
 
+    async def takes_reports(self) -> None:
+        """Have the account's reports pushed to the simulator's endpoint for them."""
+        async with self.gateway.store.pool.acquire() as conn:
+            await conn.execute(
+                "INSERT INTO endpoint (account_id, is_default, url, created_at)"
+                " SELECT id, true, $1, now() FROM account WHERE name = $2",
+                f"{self.simulator.url}/subscriber/{ACCOUNT}",
+                ACCOUNT,
+            )
+
     async def report(self) -> dict[str, Any]:
         """The next final report."""
         async with asyncio.timeout(30):
@@ -82,7 +92,10 @@ class Installation:
         line_url = line_url or self.simulator.url
         settings = settings_for(self.dsn, line_api_url=line_url, **self.settings)
         counted = metrics or Metrics(CollectorRegistry())
-        async with running_worker(settings, SystemClock(), counted) as made:
+        with_probes = settings.metrics_port > 0
+        async with running_worker(
+            settings, SystemClock(), counted, with_probes=with_probes
+        ) as made:
             task = asyncio.create_task(made.run())
             try:
                 yield task

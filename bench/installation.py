@@ -9,10 +9,11 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 from processes import Group, children_of, working_in
@@ -26,8 +27,11 @@ __all__ = [
     "installed",
     "listening",
     "stop",
+    "stoppable",
     "temporary_folder",
 ]
+
+Result = TypeVar("Result")
 
 _ACCOUNT = "bench"
 _STARTS_WITHIN = 150  # seconds; the first start makes a database
@@ -230,6 +234,16 @@ async def stop(child: Process) -> None:
     if child.returncode is None:
         child.kill()
         await child.wait()
+
+
+async def stoppable(work: Coroutine[None, None, Result]) -> Result:
+    """The work's result; also when we are told to end, what it started is stopped.
+
+    Raises: asyncio.CancelledError when we were told.
+    """
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def _ends_of_logs(folder: Path) -> str:

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import msgspec
 import uvloop
-from installation import BenchError, Installation, command, installed
+from installation import BenchError, Installation, command, installed, stoppable
 from old_days import OldDays
 from processes import cpu_seconds, memory
 from rich.console import Console
@@ -290,9 +290,11 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Run and print; 1 if something grew or was lost."""
     try:
-        samples, books = uvloop.run(soak(_options()))
+        samples, books = uvloop.run(stoppable(soak(_options())))
     except BenchError as error:
         _console.print(f"FAILED: {error}", markup=False)
+        return 1
+    except asyncio.CancelledError:
         return 1
     problems = show(samples, books)
     for problem in problems:

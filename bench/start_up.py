@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import uvloop
-from installation import environment, free_port, listening, stop, temporary_folder
+from installation import environment, free_port, listening, stop, stoppable, temporary_folder
 from processes import children_of, memory, working_in
 from rich.console import Console
 from rich.table import Table
@@ -62,4 +62,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(stoppable(main()))

@@ -17,11 +17,9 @@ for a flame graph of each process.
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +27,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 import uvloop
-from installation import BenchError, Installation, installed
+from installation import BenchError, Installation, installed, stoppable
 from load import Job, Result
 from processes import cpu_seconds, machine_seconds, snapshot
 from profiling import Shares, profiled
@@ -312,17 +310,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _stoppable(work: Coroutine[None, None, list[Figures]]) -> list[Figures]:
-    """Also when we are told to end, what we started is stopped."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> int:
     """Run and print; the exit code is 0 only if every message ended in exactly one report."""
     try:
-        figures = uvloop.run(_stoppable(bench(_options())))
+        figures = uvloop.run(stoppable(bench(_options())))
     except BenchError as error:
         _console.print(f"FAILED: {error}", markup=False)
         return 1

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ rolling-test: setup ## Restart two workers in turn under load: nothing is lost, 
 
 cluster-test: setup ## Cut off, freeze and kill machines under load, 5 minutes; wants root and iproute2
 	$(BIN)/python bench/cluster.py
+
+crash-test: setup ## Kill at each of some 280 named points, then 200 times at random, and check the books
+	PYTHONPATH=tests $(BIN)/python -m support.crash
 
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py

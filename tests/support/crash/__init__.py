@@ -1,0 +1,1 @@
+"""Kills linegate at every named point and at random, and checks the books afterwards."""

@@ -3,8 +3,6 @@
 import os
 import signal
 
-import pytest
-
 from support.program import free_port, home_folder, program
 from support.shop import Shop, simulated_line
 
@@ -19,10 +17,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("database_too", [False, True], ids=["linegate", "linegate and PostgreSQL"])
-async def test_every_message_of_a_bulk_ends_in_one_report_after_kill_9(
-    database_too: bool,
-) -> None:
+async def test_every_message_of_a_bulk_ends_in_one_report_after_kill_9_of_everything() -> None:
     port = free_port()
     with home_folder() as home:
         async with simulated_line(port) as line:
@@ -33,7 +28,7 @@ async def test_every_message_of_a_bulk_ends_in_one_report_after_kill_9(
                 sent = await shop.send(up, *numbers, seconds=SECONDS)
                 await shop.has_asked(BULK // 5)
                 database = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
-                await up.kill(*([database] if database_too else []))
+                await up.kill(database)
                 assert await shop.asked() < BULK  # it was the middle
             async with program(home, port=port, **settings) as up:
                 told = await shop.is_told(BULK, within=60)

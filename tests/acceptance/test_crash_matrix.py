@@ -26,7 +26,7 @@ POINTS = (
 
 async def test_whatever_dies_between_two_steps_each_message_ends_once() -> None:
     async with a_town() as town:
-        examiner = Examiner(town)
+        examiner = Examiner(town, patience=6)
         await examiner.kill_at(POINTS, at_once=len(POINTS))
         result = await examiner.end()
         assert result.faults == []

@@ -1,7 +1,6 @@
 """A customer of the running program: an account of its own, its sender at a simulated LINE, its
 endpoint for delivery reports. The simulator runs in the test, so it outlives whatever is killed."""
 
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,19 +23,15 @@ _SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
 
 
 @asynccontextmanager
-async def simulated_line(
-    api_port: int, smpp: socket.socket | None = None
-) -> AsyncIterator[RunningSimulator]:
-    """A LINE whose events go to the API on this port; it also takes delivery reports, and SMS if
-    it is given a socket for them.
-    """
+async def simulated_line(api_port: int) -> AsyncIterator[RunningSimulator]:
+    """A LINE whose events go to the API on this port; it also takes delivery reports."""
     channel = ChannelSettings(
         "1",
         _SECRET,
         access_token="word",
         webhook_url=f"http://127.0.0.1:{api_port}/line/webhook/{SENDER}",
     )
-    async with running(SimulatorSettings(channels=(channel,), smpp=smpp)) as line:
+    async with running(SimulatorSettings(channels=(channel,))) as line:
         yield line
 
 
@@ -66,13 +61,9 @@ class Shop:
         key = await told("key", "create", "--account", "acme")
         return cls(key.last_line, line)
 
-    async def send(
-        self, up: Program, *numbers: str, seconds: int = 60, sms: dict[str, Any] | None = None
-    ) -> list[str]:
-        """Send to these numbers, worth so many seconds, else by `sms`; the message ids."""
-        options: dict[str, Any] = {"validityPeriod": {"amount": seconds, "timeUnit": "SECONDS"}}
-        if sms is not None:
-            options["smsFailover"] = sms
+    async def send(self, up: Program, *numbers: str, seconds: int = 60) -> list[str]:
+        """Send to these numbers, worth so many seconds; the message ids."""
+        options = {"validityPeriod": {"amount": seconds, "timeUnit": "SECONDS"}}
         status, answer = await up.call(
             "POST", "/line/1/messages", self.key, a_request(*numbers, options=options)
         )

@@ -34,9 +34,10 @@ _console = Console(width=110, highlight=False)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how hard. lease: seconds; resend: seconds an unknown outcome waits.
+    """How long (0: each fault once) and how hard.
 
     in_flight: messages that one worker may have claimed. per_second: of the sender FAST.
+    lease, resend: seconds that a claim lasts, and that an unknown outcome waits.
     """
 
     seconds: float
@@ -52,11 +53,11 @@ class Plan:
             "in_flight": str(self.in_flight),
             "lease_for": f"{self.lease}s",
             "resend_unknown_after": f"{self.resend}s",
-            "line_timeout": "4s",
+            "line_timeout": f"{min(10, self.lease - 1)}s",
         }
 
 
-QUICK = Plan(seconds=25, per_second=25, in_flight=64, lease=5, resend=3)
+QUICK = Plan(seconds=0, per_second=25, in_flight=64, lease=5, resend=3)
 
 
 class Story:
@@ -166,7 +167,6 @@ async def run(cluster: Cluster, plan: Plan, tell_story: Callable[[Story], Awaita
     load, story = Load(cluster, plan.per_second), Story(cluster, plan)
     stopping, looking = asyncio.Event(), asyncio.create_task(_look(cluster))
     story.tell("everything works")
-    await load.bulks(plan.seconds)
     sending = asyncio.create_task(load.run(stopping))
     story.tell("the client sends")
     await tell_story(story)

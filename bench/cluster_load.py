@@ -1,6 +1,7 @@
 """What the client of `cluster.py` sends while machines fail, and what must be true afterwards."""
 
 import asyncio
+import contextlib
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,18 +61,22 @@ class Load:
         loop = asyncio.get_running_loop()
         at = loop.time()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.bulks(stopping))
             while not stopping.is_set():
                 group.create_task(self.send("FAST", _A_REQUEST))
                 at += pause
                 await asyncio.sleep(max(0.0, at - loop.time()))
 
-    async def bulks(self, seconds: float) -> None:
-        """Bulks that last so long: of a slow sender, with a speed limit, and by SMS."""
-        await self.send("SLOW", int(SLOW_RATE * seconds / 5))  # at full speed until machines fail
-        pace = {"amount": _PACED_A_MINUTE, "timeUnit": "MINUTE"}
-        await self.send("PACED", int(_PACED_A_MINUTE * seconds / 60), pace=pace)
-        for _ in range(int(_SMS_A_SECOND * seconds) // 100):
-            await self.send("FAST", 100, by_sms=True)
+    async def bulks(self, stopping: asyncio.Event) -> None:
+        """Every 30 s: as much as a slow sender, a speed limit and the SMS route do in a while."""
+        while not stopping.is_set():
+            await self.send("SLOW", SLOW_RATE * 2)
+            pace = {"amount": _PACED_A_MINUTE, "timeUnit": "MINUTE"}
+            await self.send("PACED", _PACED_A_MINUTE // 3, pace=pace)
+            await self.send("FAST", _SMS_A_SECOND * 10, by_sms=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(30):
+                    await stopping.wait()
 
     async def send(
         self, sender: str, messages: int, *, by_sms: bool = False, pace: object = None

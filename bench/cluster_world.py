@@ -199,7 +199,7 @@ class Cluster:
 async def _get(session: aiohttp.ClientSession, url: str) -> str | None:
     """The text of a 200; None for anything else."""
     try:
-        async with session.get(url, timeout=aiohttp.ClientTimeout(total=1.0)) as answer:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=3.0)) as answer:
             return await answer.text() if answer.status == 200 else None
     except (aiohttp.ClientError, TimeoutError):
         return None

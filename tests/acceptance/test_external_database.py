@@ -1,5 +1,6 @@
 """On an external PostgreSQL: several processes' secrets, and a stop that leaves nothing unknown."""
 
+import asyncio
 import base64
 import socket
 from typing import Any
@@ -8,6 +9,7 @@ import asyncpg
 
 from support.program import command, free_port, home_folder, program
 from support.shop import Shop, simulated_line
+from support.waiting import until
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(32)).decode()
@@ -59,6 +61,35 @@ async def test_sigterm_in_the_middle_of_a_bulk_leaves_nothing_unknown(database_u
                 assert await up.end() == 0
             assert await shop.asked() == BULK  # nothing was sent twice
             assert "Traceback" not in up.log_text()
+
+
+async def test_a_process_takes_no_more_connections_than_it_may(database_url: str) -> None:
+    port = free_port()
+    settings = {"database_url": database_url, "secret_key": KEY, "database_connections": "6"}
+    by_role = (
+        "SELECT application_name, count(*)::integer FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE 'linegate %' GROUP BY 1"
+    )
+    with home_folder() as home:
+        async with simulated_line(port) as line, program(home, port=port, **settings) as up:
+            shop = await Shop.open(home, line, **settings)
+            holder = await asyncpg.connect(database_url)
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE final IN ACCESS EXCLUSIVE MODE")
+                asking = [
+                    asyncio.create_task(up.call("GET", "/line/1/logs", shop.key)) for _ in range(20)
+                ]
+
+                async def all_taken() -> bool:
+                    return bool(dict(await ask(database_url, by_role)).get("linegate api", 0) >= 6)
+
+                await until(all_taken)
+                await asyncio.wait(asking, timeout=1)  # time to open more, were they allowed
+                roles = dict(await ask(database_url, by_role))
+            await asyncio.gather(*asking)
+            await holder.close()
+            assert roles["linegate api"] == 6
+            assert roles["linegate worker"] + roles["linegate wakeup"] <= 6
 
 
 async def test_a_database_of_another_secret_key_is_refused(database_url: str) -> None:

@@ -102,6 +102,14 @@ async def test_two_starts_at_once_apply_each_migration_once(
         await other.close()
 
 
+async def test_a_start_that_stands_still_between_two_statements_gives_the_lock_up(
+    connection: Connection, tmp_path: Path
+) -> None:
+    await migrate(connection, now=NOW, folder=tmp_path)
+    assert await connection.fetchval("SHOW idle_session_timeout") == "1min"
+    assert await connection.fetchval("SHOW lock_timeout") == "0"
+
+
 async def test_the_packaged_migrations_leave_nothing_to_do(database_url: str) -> None:
     connection = await connect(database_url)
     try:

@@ -64,7 +64,8 @@ async def migrate(
 ) -> list[Migration]:
     """Bring the database up to date and return what was applied, in order.
 
-    connection: one of its own, outside a transaction; its time-outs are lifted and stay lifted.
+    connection: one of its own, outside a transaction; its time-outs are lifted and stay lifted,
+                and it ends when nobody uses it for a minute.
     Raises:     MigrationError before anything is applied if a file changed or the database is
                 newer; a statement's own error leaves the earlier migrations applied.
     """
@@ -142,3 +143,5 @@ async def _lift_timeouts(connection: asyncpg.Connection) -> None:
         names.append("transaction_timeout")
     for name in names:
         await connection.execute(f"SET {name} = 0")
+    # Every start waits for the lock: one that stands still between two statements gives it up.
+    await connection.execute("SET idle_session_timeout = '60s'")

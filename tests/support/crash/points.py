@@ -172,8 +172,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "forgetting": ("call LINE for its count",),
 }
 
-# Statements of settings: one row each, written by one commit of a command or of a client's request,
-# and no message moves by them. Killed there, the setting is the old one or the new one.
+# Statements that move no message: of settings, one row each, written by one commit of a command or
+# of a client's request (killed there, the setting is the old one or the new one), and of traces.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "accounts, keys and users": (
         "insert_account",
@@ -231,6 +231,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "insert_subscription",
         "update_subscription",
         "delete_subscription",
+    ),
+    "what a trace collector is still to be told": (
+        "insert_untold",
+        "claim_untold",
+        "postpone_untold",
+        "remove_untold",
+        "forget_untold",
     ),
     "the console": ("note_change", "replay_some"),
 }

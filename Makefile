@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak chaos-test docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench-floor: setup ## What a message costs at the least: bare HTTP in and out, b
 
 bench-start: setup ## How long linegate up takes to answer, and its memory when it does
 	$(BIN)/python bench/start_up.py
+
+chaos-test: setup ## Everything outside fails in turn (LINE, SMSC, endpoints, names): who has nothing to do with it goes on
+	$(BIN)/python bench/chaos.py
 
 soak: setup ## An hour at half of this machine's capacity: memory, tables, connections, times
 	$(BIN)/python bench/soak.py

@@ -14,9 +14,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from processes import Group, children_of, working_in
+
+from linegate.postgres.embedded_running import running_server
 
 __all__ = [
     "BenchError",
@@ -34,7 +37,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 _ACCOUNT = "bench"
-_STARTS_WITHIN = 150  # seconds; the first start makes a database
+_STARTS_WITHIN = 600  # seconds; the first start makes a database, maybe on a busy machine
 _STOPS_WITHIN = 30
 _WINDOW = 100  # submits under way on the SMPP session
 
@@ -46,7 +49,7 @@ class BenchError(Exception):
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What runs. url, line_url: base URLs; key: of the account; up, simulator: their processes;
-    env: what a command line of this installation needs.
+    env: what a command line of this installation needs; smpp_port: of the simulated SMSC.
     """
 
     url: str
@@ -57,6 +60,7 @@ class Installation:
     up: Process
     simulator: Process
     env: Mapping[str, str]
+    smpp_port: int
 
     def groups(self) -> dict[str, Group]:
         """The processes by what they do."""
@@ -67,6 +71,13 @@ class Installation:
             "simulator": lambda: [self.simulator.pid],
         }
 
+    def database(self) -> str:
+        """Where its database is reached. Raises: BenchError when it does not run."""
+        running = running_server(self.data)
+        if running is None:
+            raise BenchError("the database does not run")
+        return f"postgresql://postgres@/linegate?host={quote(str(running.socket_folder))}"
+
 
 @asynccontextmanager
 async def installed(
@@ -76,18 +87,21 @@ async def installed(
     events_per_call: int,
     rate_limit: float,
     reports: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Installation]:
     """Start everything in a new folder; stop it and remove the folder at the end.
 
     rate_limit: requests a second that the simulated LINE allows one channel.
     reports:    where delivery reports go; None: to the simulator.
+    settings:   linegate's environment besides; in LINEGATE_LINE_API_URL, {port} is the simulator's.
     Raises:     BenchError, with the end of the logs.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         try:
+            env = {**environment(folder / "home"), **(settings or {})}
             yield await _start(
-                stack, folder, workers, senders, events_per_call, rate_limit, reports
+                stack, folder, env, workers, senders, events_per_call, rate_limit, reports
             )
         except BenchError as error:
             raise BenchError(f"{error}\n{_ends_of_logs(folder)}") from error
@@ -106,6 +120,7 @@ def temporary_folder() -> Iterator[Path]:
 async def _start(
     stack: AsyncExitStack,
     folder: Path,
+    env: dict[str, str],
     workers: int,
     senders: int,
     events_per_call: int,
@@ -113,7 +128,6 @@ async def _start(
     reports: str | None,
 ) -> Installation:
     names = tuple(f"BENCH{number}" for number in range(1, senders + 1))
-    env = environment(folder / "home")
     smpp = str(free_port())
     limits = [
         "--smpp-port",
@@ -126,7 +140,8 @@ async def _start(
     simulator, line_url = await stack.enter_async_context(
         listening(["simulate", "--port", "0", *limits], env, folder / "simulator.log")
     )
-    env["LINEGATE_LINE_API_URL"] = line_url
+    named = env.get("LINEGATE_LINE_API_URL", "http://127.0.0.1:{port}")
+    env["LINEGATE_LINE_API_URL"] = named.format(port=urlsplit(line_url).port)
     up_arguments = ["up", "--port", str(free_port()), "--workers", str(workers)]
     up, url = await stack.enter_async_context(listening(up_arguments, env, folder / "up.log"))
     key = await _set_up(env, names, url, line_url, reports or f"{line_url}/subscriber/reports")
@@ -136,7 +151,7 @@ async def _start(
         *("--default-sender", "Bench"),
     )
     data = folder / "home" / "postgres" / "data"
-    return Installation(url, line_url, key, names, data, up, simulator, env)
+    return Installation(url, line_url, key, names, data, up, simulator, env, int(smpp))
 
 
 async def _set_up(

@@ -20,7 +20,7 @@ from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -31,8 +31,6 @@ from processes import cpu_seconds, memory
 from rich.console import Console
 from rich.table import Table
 from steady import Books, Told, Window
-
-from linegate.postgres.embedded_running import running_server
 
 _SENDERS = 4
 _LINE_LIMIT = 2000  # Source: LINE reference, "Rate limits": requests a second to one channel
@@ -141,7 +139,7 @@ async def soak(options: argparse.Namespace) -> tuple[list[Sample], Books]:
             rate_limit=_LINE_LIMIT,
             reports=reports["reports"],
         ) as installation:
-            conn = await asyncpg.connect(_database_of(installation))
+            conn = await asyncpg.connect(installation.database())
             past = await _past_of(installation, conn)
             return await _hold(options, installation, conn, past, client)
     finally:
@@ -214,13 +212,6 @@ async def _half_of_what_goes(client: Process, told: Told, window: float) -> Told
     told = msgspec.structs.replace(told, rate=reported / 2, most_waiting=10**9, window=window)
     _tell(client, told)
     return told
-
-
-def _database_of(installation: Installation) -> str:
-    running = running_server(installation.data)
-    if running is None:
-        raise BenchError("the database does not run")
-    return f"postgresql://postgres@/linegate?host={quote(str(running.socket_folder))}"
 
 
 async def _said(client: Process) -> bytes:

@@ -22,14 +22,13 @@ from pathlib import Path
 import uvloop
 from processes import cpu_seconds, working_in
 from prometheus_client import CollectorRegistry
+from waiting_reports import WaitingReports, make_endpoints
 
 from linegate.cli.accounts import create_account
 from linegate.cli.senders import create_sender
 from linegate.clock import SystemClock
-from linegate.domain.ids import IdMaker
 from linegate.logs import set_up
 from linegate.metrics import Metrics
-from linegate.postgres.pool import Connection
 from linegate.postgres.store import Store, open_store
 from linegate.report.pusher import Pusher
 from linegate.sealing import account_context
@@ -37,10 +36,7 @@ from linegate.supervisor import Supervisor
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
 
-_PER_BULK = 1000
-
 _ANY = "x"  # nothing is sent to LINE
-_FILL = Path(__file__).with_name("fill_reports.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +98,16 @@ async def _prepare(
     urls = [f"http://127.0.0.1:{takes}/{n}" for n in range(working)]
     urls += [f"http://127.0.0.1:{hangs if n % 2 else refuses}/{n}" for n in range(dead)]
     async with store.pool.acquire() as conn:
-        rows = await conn.fetch(
-            "INSERT INTO endpoint (account_id, url, created_at)"
-            " SELECT $1, unnest($2::text[]), $3 RETURNING id",
-            account,
-            urls,
-            now,
-        )
-    ids = [row["id"] for row in rows]
+        ids = await make_endpoints(conn, account, urls, now)
     return _Scene(account, sender, ids[:working], ids[working:])
 
 
 async def _fill(store: Store, scene: _Scene, asked: argparse.Namespace, now: datetime) -> None:
-    ids = IdMaker(200)
+    waiting = WaitingReports(scene.account, scene.sender)
     async with store.pool.acquire() as conn:
-        await _wait_for(conn, ids, scene, scene.dead, asked.waiting, now - timedelta(hours=1))
-        await _wait_for(conn, ids, scene, scene.working, asked.reports, now - timedelta(minutes=1))
+        await waiting.put(conn, scene.dead, asked.waiting, now - timedelta(hours=1))
+        await waiting.put(conn, scene.working, asked.reports, now - timedelta(minutes=1))
         await conn.execute("ANALYZE")
-
-
-async def _wait_for(
-    conn: Connection, ids: IdMaker, scene: _Scene, endpoints: list[int], count: int, at: datetime
-) -> None:
-    for start in range(0, count, _PER_BULK):
-        size = min(_PER_BULK, count - start)
-        first = ids.block(size + 1100, at)[0]
-        # A block of ids has gaps between milliseconds; one of ours here has none: still unique.
-        await conn.execute(_FILL, first, size, scene.account, scene.sender, endpoints, at)
 
 
 async def _measure(

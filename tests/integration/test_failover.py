@@ -522,6 +522,32 @@ async def test_the_second_route_takes_over_when_the_first_is_down(sms: SmsWorld)
     assert (leg["id"], leg["route_id"]) == (id_, second)
 
 
+async def test_a_provider_that_does_not_answer_leaves_room_for_another_route(
+    sms: SmsWorld,
+) -> None:
+    await new_route(sms.world, "thai", prefixes=("66",))
+    may_answer = asyncio.Event()
+
+    async def hang_in_japan(submission: Submission) -> None:
+        if submission.destination.startswith("81"):
+            await may_answer.wait()
+
+    sms.provider.before = hang_in_japan
+    await sms.accept(400)
+    await sms.line_says(REFUSED)
+    await sms.line_says(REFUSED)
+    await sms.routes.run_once()
+    for _ in range(8):  # fifty at a time
+        await sms.dispatcher.run_once()
+        await asyncio.sleep(0)
+    await failed_over(sms, destinations=["66810000001"])
+    claimed = await sms.dispatcher.run_once()
+    may_answer.set()
+    await sms.rest()
+    assert claimed == 1
+    assert sms.provider.seen[-1].destination == "66810000001"
+
+
 async def test_a_longer_prefix_goes_before_priority_and_a_sender_must_fit(sms: SmsWorld) -> None:
     world = sms.world
     thai = await new_route(world, "thai", prefixes=("66", "6681"), priority=9)

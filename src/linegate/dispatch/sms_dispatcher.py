@@ -122,11 +122,16 @@ class SmsDispatcher:
         await self._routes.close()
 
     def _places(self, now: datetime) -> dict[int, int]:
-        """Places to fill, by route. A claim costs a round trip, so a busy route waits for a few."""
+        """Places to fill, by route. A claim costs a round trip, so a busy route waits for a few.
+
+        No route holds more than three quarters of what the others leave it: a provider that does
+        not answer keeps nobody else's waiting.
+        """
         left = _IN_FLIGHT - len(self._held)
         wanted: dict[int, int] = {}
         for id_, held in self._routes.held(now).items():
-            places = min(held.places(), left)
+            share = (left + held.under_way) * 3 // 4 - held.under_way
+            places = min(held.places(), left, share)
             if places > 0 and places >= min(_FEW, held.under_way // 3):
                 wanted[id_] = places
                 left -= places

@@ -15,6 +15,7 @@ from chaos_site import CROWD, STEADY, TROUBLED, Site
 from chaos_watch import percentile
 from installation import command
 from load import numbers, refused_numbers
+from processes import snapshot
 from waiting_reports import WaitingReports, make_endpoints
 
 __all__ = ["SCENES", "Notes", "Scene"]
@@ -26,6 +27,7 @@ _BURST = 2000
 _LINE_WAITS = 2.0  # Source: LINE gives a webhook two seconds (FACTS A3.3)
 _STORM_CALLS = 64  # at once
 _STORM_EVENTS = 100  # in a call
+_PAYS = ("api", "postgres")
 _DEAD_NAMES, _FAILING_NAMES = 60, 20
 _CROWD_ENDPOINTS = 100
 _LONGEST_REST = 75  # seconds: an endpoint in doubt is asked once a minute
@@ -140,13 +142,16 @@ async def storm(site: Site, notes: Notes) -> AsyncIterator[None]:
             statuses[await site.call_webhook(body)] += 1
             times.append(time.monotonic() - began)
 
-    began = time.monotonic()
+    began, cpu = time.monotonic(), snapshot(site.installation.groups())
     async with _during(site, *(asyncio.create_task(throw()) for _ in range(_STORM_CALLS))):
         yield
     times.sort()
-    rate = statuses[200] * _STORM_EVENTS / (time.monotonic() - began)
+    taken, used = statuses[200] * _STORM_EVENTS, snapshot(site.installation.groups())
     late = sum(1 for each in times if each > _LINE_WAITS)
+    rate = taken / (time.monotonic() - began)
     notes.append(f"{rate:,.0f} events/s taken; answers by status {dict(statuses)}")
+    costs = (f"{name} {(used[name] - cpu[name]) / max(taken, 1) * 1e6:.0f} us" for name in _PAYS)
+    notes.append(f"CPU of an event: {', '.join(costs)}")
     notes.append(
         f"answered after 50 %: {percentile(times, 50) * 1000:.0f} ms,"
         f" 99 %: {percentile(times, 99) * 1000:.0f} ms, more than 2 s: {late}"

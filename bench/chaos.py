@@ -184,7 +184,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--resend-after", type=float, default=20, help="seconds (20; product: 120)")
     parser.add_argument("--waiting", type=int, default=0, help="reports of 100 more dead endpoints")
     parser.add_argument("--keeps", type=float, default=0.95, help="of its rate, steady's (0.95)")
-    parser.add_argument("--may-wait", type=float, default=1, help="seconds, steady's to LINE (1)")
+    parser.add_argument(
+        "--may-wait", type=float, default=1, help="seconds more on the way to LINE (1)"
+    )
     names = [scene.name for scene in SCENES]
     parser.add_argument("--only", action="append", choices=names, help="this scene, and others so")
     parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)

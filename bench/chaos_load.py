@@ -118,12 +118,17 @@ class Troubled:
         self._count = count()
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled; what is under way is answered all the same."""
         next_at = time.monotonic()
         while True:
             next_at += 1
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
-            await self.send(self._rate)
+            sending = asyncio.create_task(self.send(self._rate))
+            try:
+                await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                await sending
+                raise
 
     async def send(self, messages: int) -> None:
         """Send so many now, in one request."""

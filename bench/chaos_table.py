@@ -17,7 +17,9 @@ _MAY_GROW = 24.0  # megabytes of one process during a fault, from its first thir
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the steady sender must keep: so much of its own rate, and at LINE so soon (99 %, s)."""
+    """What the steady sender must keep: so much of its own rate, and its own times (99 %, thrice)
+    with so many seconds more.
+    """
 
     keeps: float
     may_wait: float
@@ -74,8 +76,8 @@ def judge(here: Site, each: Seen, bounds: Bounds) -> Iterator[str]:
     before, during = (here.arrivals.rate(span) for span in (each.before, each.during))
     if during < bounds.keeps * before:
         yield f"{name}: the steady sender fell from {before:.1f} to {during:.1f} a second"
-    waited = percentile(_delays(here, each.during), 99)
-    if waited > bounds.may_wait:
+    usual, waited = (percentile(_delays(here, s), 99) for s in (each.before, each.during))
+    if waited > bounds.may_wait + 2 * usual:
         yield f"{name}: the steady sender's messages waited {waited:.1f} s"
 
 

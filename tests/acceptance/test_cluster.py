@@ -1,5 +1,5 @@
 """Machines of a cluster are cut off, killed and frozen under load: the short form of
-`make cluster-test`."""
+`make cluster-test`. The programs are those of bench/, which also run without this suite."""
 
 import asyncio
 import os
@@ -10,14 +10,25 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "bench" / "cluster.py"
+BENCH = Path(__file__).parents[2] / "bench"
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("ip") is None, reason="this machine lacks iproute2"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces want root"),
+]
 
 
-@pytest.mark.skipif(shutil.which("ip") is None, reason="this machine lacks iproute2")
-@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces want root")
-async def test_nodes_that_fail_lose_nothing_and_break_no_limit() -> None:
+async def ends_well(program: str, *arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), "--quick", stdout=PIPE, stderr=STDOUT
+        sys.executable, str(BENCH / program), *arguments, stdout=PIPE, stderr=STDOUT
     )
     told, _ = await process.communicate()
     assert process.returncode == 0, told.decode()
+
+
+async def test_nodes_that_fail_lose_nothing_and_break_no_limit() -> None:
+    await ends_well("cluster.py", "--quick")
+
+
+async def test_a_request_that_was_given_up_does_not_arrive_when_the_network_is_back() -> None:
+    await ends_well("late_request.py")

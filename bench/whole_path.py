@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 import uvloop
+from collector import Collector, collecting
 from installation import BenchError, Installation, installed, stoppable
 from load import Job, Result
 from processes import cpu_seconds, machine_seconds, snapshot
@@ -87,25 +88,35 @@ SCENARIOS = {
 async def bench(options: argparse.Namespace) -> list[Figures]:
     """Run the chosen scenarios, one after the other, on one installation."""
     async with (
+        collecting() as collector,
         installed(
             workers=options.workers,
             senders=_SENDERS,
             events_per_call=options.events_per_call,
             rate_limit=_LINE_LIMIT,
+            settings=_tracing(options, collector),
         ) as installation,
         aiohttp.ClientSession() as session,
     ):
         _console.print(f"linegate up: process {installation.up.pid}, {options.workers} worker(s)")
         line = SimulatedLine(session, installation.line_url)
-        await _measure(installation, line, Scenario("warm-up", _WARM_UP, 1, 8), 0, None)
+        await _measure(installation, line, Scenario("warm-up", _WARM_UP, 1, 8), 0, None, collector)
         results, first = [], _WARM_UP
         for name in [options.only] if options.only else SCENARIOS:
             scenario = SCENARIOS[name]
             if options.quick:
                 scenario = replace(scenario, requests=scenario.requests // 10)
-            results.append(await _measure(installation, line, scenario, first, options.profile))
+            measured = _measure(installation, line, scenario, first, options.profile, collector)
+            results.append(await measured)
             first += scenario.messages
         return results
+
+
+def _tracing(options: argparse.Namespace, collector: Collector) -> dict[str, str]:
+    if options.trace is None:
+        return {}
+    share = f"{options.trace:f}"
+    return {"LINEGATE_TRACE_ENDPOINT": collector.url, "LINEGATE_TRACE_SHARE": share}
 
 
 class SimulatedLine:
@@ -149,6 +160,7 @@ async def _measure(
     scenario: Scenario,
     first: int,
     profile: Path | None,
+    collector: Collector,
 ) -> Figures:
     await line.forget()
     loader = await asyncio.create_subprocess_exec(
@@ -167,6 +179,8 @@ async def _measure(
             # Before the client ends and its figures with it.
             client = cpu_seconds(loader.pid) - before["client"]
             ended = await _all_reported(line, scenario.messages if not told.problem else 0)
+            if collector.calls:  # what traces cost is part of the figure, also when told later
+                await collector.is_quiet()
             after, machine = snapshot(groups), machine_seconds() - machine
     finally:
         loader.stdin.close()
@@ -306,6 +320,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=list(SCENARIOS), help="one scenario alone")
     parser.add_argument("--quick", action="store_true", help="a tenth of the messages")
+    parser.add_argument(
+        "--trace", type=float, metavar="SHARE", help="trace this share of the requests, 0 to 1"
+    )
     parser.add_argument("--profile", type=Path, help="folder for stacks; needs py-spy")
     return parser.parse_args()
 

@@ -26,7 +26,12 @@ async def compare(rounds: int, quick: bool) -> dict[int, list[Figures]]:
     for _ in range(rounds):
         for workers, figures in found.items():
             options = argparse.Namespace(
-                workers=workers, events_per_call=20, only="bulks", quick=quick, profile=None
+                workers=workers,
+                events_per_call=20,
+                only="bulks",
+                quick=quick,
+                profile=None,
+                trace=None,
             )
             figures.extend(await bench(options))
     return found

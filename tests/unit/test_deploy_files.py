@@ -3,6 +3,9 @@
 import configparser
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,3 +186,15 @@ def test_the_unit_runs_as_a_user_of_its_own_with_nothing_it_does_not_need() -> N
     assert service["CapabilityBoundingSet"] == ""
     assert service["KillMode"] == "mixed"  # the database is ended by `up`, after the workers
     assert int(service["TimeoutStopSec"]) >= 45
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine lacks systemd")
+def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
+    """It says what it does not understand, and goes on without it."""
+    unit = tmp_path / "linegate.service"
+    text = (DEPLOY / "linegate.service").read_text()
+    unit.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", text, flags=re.M))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from linegate.metrics import Metrics
 from linegate.sealing import sender_context
@@ -75,10 +76,17 @@ async def receiver_was_told(made: Installation) -> dict[str, str]:
 async def test_a_message_that_fails_over_is_one_connected_trace(database_url: str) -> None:
     async with serving(answering()) as collector, traced(database_url, collector) as made:
         before = time.time()
-        async with made.worker():
-            message_id = await made.send(REFUSED, traceparent=CALLER)
-            headers = await receiver_was_told(made)
-            spans = await spans_of(collector, "POST /line/1/messages", "accept", *MESSAGE)
+        with capture_logs() as lines:
+            async with made.worker():
+                message_id = await made.send(REFUSED, traceparent=CALLER)
+                headers = await receiver_was_told(made)
+                spans = await spans_of(collector, "POST /line/1/messages", "accept", *MESSAGE)
+    attempts = [line for line in lines if line["event"] == "attempt.finished"]
+    assert [(line["leg"], line["trace_id"]) for line in attempts] == [
+        ("LINE", TRACE),
+        ("SMS", TRACE),
+    ]
+    assert REFUSED not in str([lines, spans])
     assert {span.name for span in spans} == {"POST /line/1/messages", "accept", *MESSAGE}
     assert {(span.trace_id, span.service) for span in spans} == {(TRACE, "linegate")}
     by_name = {span.name: span for span in spans}

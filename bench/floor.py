@@ -18,7 +18,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -43,7 +43,8 @@ from linegate.domain.ids import IdMaker
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.logs import set_up
 from linegate.postgres.dispatching import Arrived, Tried, claim_due, deliver
-from linegate.postgres.reporting import due_reports, reports_taken
+from linegate.postgres.posts import Post, reports_taken
+from linegate.postgres.reporting import due_reports
 from linegate.postgres.store import Store, open_store
 from linegate.report.drain import START
 
@@ -170,11 +171,17 @@ class Lives:
         now = self._now()
         async with self._store.pool.acquire() as conn:
             found = await due_reports(conn, self._endpoint, after=START, limit=batch, now=now)
-            await reports_taken(
-                conn, [(each.message.id, each.number) for each in found], code=200, now=now
-            )
+            reports = [(each.message.id, each.number) for each in found]
+            await reports_taken(conn, _posted(self._endpoint, reports, now), now=now)
         if len(found) != batch:
             raise RuntimeError(f"{len(found)} reports, not {batch}")
+
+
+def _posted(endpoint_id: int, reports: Sequence[tuple[int, int]], now: datetime) -> Post:
+    """A request with these reports that was taken, as it is kept."""
+    url, kind = "http://127.0.0.1/reports", "application/json"
+    size, digest = 400 * len(reports), bytes(32)
+    return Post(endpoint_id, now, 1, url, kind, (), size, digest, 200, "", "", reports)
 
 
 async def statements(batch: int) -> list[Row]:

@@ -50,7 +50,7 @@ async def test_every_2xx_is_taken(code: int) -> None:
 async def test_any_other_answer_is_a_failure_sent_once(code: int) -> None:
     async with serving(answering(code, b"secret words")) as receiver:
         outcome = await post_once(receiver.url)
-    assert outcome == PushOutcome(K.FAILED, code, f"answered {code}")
+    assert outcome == PushOutcome(K.FAILED, code, f"answered {code}", answer="secret words")
     assert len(receiver.requests) == 1
 
 
@@ -203,7 +203,9 @@ async def test_a_body_without_end_changes_nothing_and_is_left(behave: Behaviour)
     async with serving(behave) as receiver, WebhookClient(OPEN, timeouts=QUICK) as client:
         outcome = await post(client, receiver.url)
         await asyncio.wait_for(receiver.left.wait(), 5)
-    assert outcome == PushOutcome(K.TAKEN, 200)
+    assert (outcome.kind, outcome.code) == (K.TAKEN, 200)
+    assert set(outcome.answer) == {"x"}
+    assert len(outcome.answer) <= 200
 
 
 @pytest.mark.parametrize(

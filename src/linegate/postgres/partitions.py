@@ -19,6 +19,7 @@ PARTITIONED = (
     "final",
     "late_event",
     "push_try",
+    "push_post",
     "sms_receipt",
     "sms_end",
     "track_release",

@@ -14,7 +14,6 @@ from linegate.postgres.queries import bundled
 __all__ = [
     "DueReport",
     "Endpoint",
-    "Failed",
     "Interim",
     "due_reports",
     "find_bulks",
@@ -28,8 +27,6 @@ __all__ = [
     "load_finished",
     "next_push_at",
     "release_endpoint",
-    "reports_failed",
-    "reports_taken",
     "tell_if_due",
 ]
 
@@ -78,15 +75,6 @@ class DueReport(NamedTuple):
     def place(self) -> tuple[datetime, int, int]:
         """Where it stands in the order of its endpoint."""
         return self.retry_at or self.due_at, self.message.id, self.number
-
-
-class Failed(NamedTuple):
-    """What follows from a failed try; retry_at None: given up."""
-
-    message_id: int
-    number: int
-    tries: int
-    retry_at: datetime | None
 
 
 class Interim(NamedTuple):
@@ -189,37 +177,6 @@ async def due_reports(
         )
         for row in rows
     ]
-
-
-async def reports_taken(
-    conn: Connection, reports: Sequence[tuple[int, int]], *, code: int, now: datetime
-) -> None:
-    """The endpoint has these; each as message and number."""
-    ordered = sorted(reports)
-    await bundled().reports_taken.exec(
-        conn,
-        ids=[id_ for id_, _ in ordered],
-        numbers=[number for _, number in ordered],
-        code=code,
-        now=now,
-    )
-
-
-async def reports_failed(
-    conn: Connection, failed: Sequence[Failed], *, code: int, detail: str, now: datetime
-) -> None:
-    """Try these again later, or never again."""
-    ordered = sorted(failed, key=lambda each: each[:2])
-    await bundled().reports_failed.exec(
-        conn,
-        ids=[each.message_id for each in ordered],
-        numbers=[each.number for each in ordered],
-        tries=[each.tries for each in ordered],
-        retry_ats=[each.retry_at for each in ordered],
-        code=code,
-        detail=detail,
-        now=now,
-    )
 
 
 async def give_up_waiting(

@@ -4,12 +4,12 @@ Reports that failed together go together again and alone, so that a repeat is th
 the same id and its receiver can tell it. This file knows neither HTTP nor SQL.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from linegate.postgres.reporting import DueReport
 
-__all__ = ["batches_of", "delivery_id"]
+__all__ = ["batches_of", "delivery_id", "id_of_reports"]
 
 
 def batches_of(due: Sequence[DueReport], size: int) -> Iterator[list[DueReport]]:
@@ -26,5 +26,10 @@ def batches_of(due: Sequence[DueReport], size: int) -> Iterator[list[DueReport]]
 
 def delivery_id(batch: Sequence[DueReport]) -> str:
     """The `webhook-id` of a post: equal for the same reports, and for no others."""
-    named = ",".join(f"{report.message.id}.{report.number}" for report in batch)
+    return id_of_reports([(report.message.id, report.number) for report in batch])
+
+
+def id_of_reports(reports: Iterable[tuple[int, int]]) -> str:
+    """The same from message and number of each report."""
+    named = ",".join(f"{id_}.{number}" for id_, number in reports)
     return "msg_" + sha256(named.encode()).hexdigest()[:32]

@@ -15,19 +15,18 @@ from linegate.clock import Clock
 from linegate.domain.retry import PUSHED_FOR, probe_delay, push_delay
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Pool
+from linegate.postgres.posts import Failed, reports_failed, reports_taken
 from linegate.postgres.reporting import (
     DueReport,
     Endpoint,
-    Failed,
     due_reports,
     give_up_waiting,
     release_endpoint,
-    reports_failed,
-    reports_taken,
     tell_if_due,
 )
 from linegate.report.batches import batches_of, delivery_id
 from linegate.report.bodies import encode_reports
+from linegate.report.posting import Letter, post_of, unsent
 from linegate.report.target import Target, Targets
 from linegate.report.traced_posts import spans_of_post, traceparent_of
 from linegate.tracing import Tracer
@@ -165,16 +164,16 @@ class Drain:
 
     async def _post_once(self, target: Target, batch: list[DueReport]) -> None:
         started = self._with.clock.now()
-        outcome = await self._call(target, batch, started)
+        letter, outcome = await self._call(target, batch, started)
         now = self._with.clock.now()
-        keys = [(report.message.id, report.number) for report in batch]
+        post = post_of(target, batch, letter, outcome, started=started, ended=now)
         async with self._with.pool.acquire() as conn:
             if outcome.kind is PushKind.TAKEN:
-                await reports_taken(conn, keys, code=outcome.code, now=now)
+                await reports_taken(conn, post, now=now)
                 self._time(batch, now)
             else:
                 rows = [_failed(report, outcome, now) for report in batch]
-                await reports_failed(conn, rows, code=outcome.code, detail=outcome.detail, now=now)
+                await reports_failed(conn, post, rows, now=now)
         self._learn(outcome, started, now)
         if self._with.tracer is not None:
             for span in spans_of_post(batch, outcome, started, now):
@@ -196,10 +195,12 @@ class Drain:
         for report in batch:
             shown.observe(max(0.0, (now - report.due_at).total_seconds()))
 
-    async def _call(self, target: Target, batch: list[DueReport], now: datetime) -> PushOutcome:
+    async def _call(
+        self, target: Target, batch: list[DueReport], now: datetime
+    ) -> tuple[Letter, PushOutcome]:
         token = await target.token(self._with.tokens)
         if isinstance(token, TokenRefused):
-            return PushOutcome(PushKind.FAILED, detail=token.reason)
+            return unsent(), PushOutcome(PushKind.FAILED, detail=token.reason)
         body = encode_reports([report.message for report in batch], target.content_type)
         headers = target.headers_for(body, delivery_id=delivery_id(batch), token=token, now=now)
         if self._with.tracer is not None and (parent := traceparent_of(batch)) is not None:
@@ -213,7 +214,7 @@ class Drain:
         )
         if outcome.code == 401 and token is not None and isinstance(target.security, OAuth):
             self._with.tokens.forget(target.security, token)
-        return outcome
+        return Letter(body, headers), outcome
 
     def _learn(self, outcome: PushOutcome, started: datetime, now: datetime) -> None:
         if outcome.kind is PushKind.TAKEN:

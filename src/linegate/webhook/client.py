@@ -48,6 +48,7 @@ __all__ = [
 _LONGEST_ANSWER = 64 * 1024
 _PATIENCE_WITH_BODY = 1.0  # seconds, once the report is taken
 _LONGEST_RETRY_AFTER = timedelta(hours=24)
+_SHOWN, _SHOWN_OF_TAKEN = 2000, 200  # characters of an answer that are kept for people
 
 
 class PushKind(Enum):
@@ -65,12 +66,14 @@ class PushOutcome:
     code:        the HTTP status; 0 if none came.
     detail:      why, in our words; never the receiver's body.
     retry_after: how long the receiver asks us to wait, at most 24 h; None if it does not.
+    answer:      how the receiver's body began, for people; of one that takes reports only a little.
     """
 
     kind: PushKind
     code: int = 0
     detail: str = ""
     retry_after: timedelta | None = None
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,9 @@ _PLAIN = PostOptions()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, the body's first 64 KB where it was wanted, the wait asked for."""
+    """What came back: status, the body's first 64 KB (where it was not wanted, what came of it with
+    the head, at most 2,000 bytes), the wait asked for.
+    """
 
     code: int
     body: bytes
@@ -213,8 +218,7 @@ class WebhookClient:
             ) as response:
                 head = Answer(response.status, b"", _retry_after(response))
                 if not (options.needs_body or options.acceptance.body):
-                    await _read_on(response)
-                    return head
+                    return replace(head, body=await _read_on(response))
                 return replace(head, body=await _read_some(response))
         except TimeoutError:
             return _without_body(head, options) or "no answer in time"
@@ -240,23 +244,28 @@ def _without_body(head: Answer | None, options: PostOptions) -> Answer | None:
     return None if options.needs_body or options.acceptance.body else head
 
 
-async def _read_on(response: ClientResponse) -> None:
+async def _read_on(response: ClientResponse) -> bytes:
     """Read the body so that the connection can serve again; give up what is long or slow.
+    Gives how it began.
 
     The report is taken already: an endpoint that sends its answer byte by byte must not keep the
     place of another.
     """
     left = _LONGEST_ANSWER
+    beginning = b""
     try:
         async with asyncio.timeout(_PATIENCE_WITH_BODY):
             while left > 0:
                 part = await response.content.read(left)
                 if not part:
-                    return
+                    return beginning
                 left -= len(part)
+                if len(beginning) < _SHOWN:
+                    beginning += part[: _SHOWN - len(beginning)]
     except TimeoutError:
         pass  # closed below, like an answer that is too long
     response.close()
+    return beginning
 
 
 async def _read_some(response: ClientResponse) -> bytes:
@@ -274,13 +283,19 @@ async def _read_some(response: ClientResponse) -> bytes:
 def _outcome_of(answer: Answer, acceptance: Acceptance) -> PushOutcome:
     code = answer.code
     if acceptance.is_taken(code, answer.body):
-        return PushOutcome(PushKind.TAKEN, code)
+        return PushOutcome(PushKind.TAKEN, code, answer=_words(answer.body, _SHOWN_OF_TAKEN))
+    words = _words(answer.body, _SHOWN)
     if code == 410:
-        return PushOutcome(PushKind.GONE, code, "the receiver is gone")
+        return PushOutcome(PushKind.GONE, code, "the receiver is gone", answer=words)
     detail = "redirects are not followed" if 300 <= code <= 399 else f"answered {code}"
     if 200 <= code <= 299:
         detail = f"answered {code}, which the profile's patterns do not take"
-    return PushOutcome(PushKind.FAILED, code, detail, answer.retry_after)
+    return PushOutcome(PushKind.FAILED, code, detail, answer.retry_after, words)
+
+
+def _words(body: bytes, most: int) -> str:
+    """How a body begins, as text that the database takes."""
+    return body[: 4 * most].decode("utf-8", "replace").replace("\0", "\ufffd")[:most]
 
 
 def _retry_after(response: ClientResponse) -> timedelta | None:

@@ -35,15 +35,43 @@ CREATE INDEX push_due ON push (endpoint_id, (COALESCE(retry_at, due_at)), messag
 CREATE INDEX push_given_up ON push (endpoint_id, due_at) WHERE given_up_at IS NOT NULL;
 
 -- Every try of every report, for the time line. code 0: no answer came; detail '' : taken.
+-- An intermediate report takes its facts along, since its row in `push` goes when it is taken.
 CREATE TABLE push_try (
     message_id  bigint NOT NULL,
     number      smallint NOT NULL,
     endpoint_id bigint NOT NULL,
     tried_at    timestamptz NOT NULL,
     code        smallint NOT NULL,
-    detail      text NOT NULL
+    detail      text NOT NULL,
+    post_id     bigint,                    -- the request it went out with
+    status      smallint,
+    error       smallint,
+    at          timestamptz,
+    sender      text
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX push_try_message ON push_try (message_id);
+
+-- Every request to an endpoint, a row for all the reports in it. The body is not kept: it is made again
+-- from the reports, and its digest says whether that is what was sent. Ids are times, like those of messages.
+CREATE SEQUENCE push_post_id;
+CREATE TABLE push_post (
+    id           bigint NOT NULL,
+    endpoint_id  bigint NOT NULL,
+    started_at   timestamptz NOT NULL,
+    duration_ms  integer NOT NULL,
+    url          text NOT NULL,
+    content_type text NOT NULL,
+    headers      text[] NOT NULL,          -- names of those that the profile added; never their values
+    body_size    integer NOT NULL,
+    body_digest  bytea,                    -- SHA-256; NULL: nothing was sent
+    code         smallint NOT NULL,
+    detail       text NOT NULL,
+    answer       text NOT NULL,            -- how the receiver's words began
+    message_ids  bigint[] NOT NULL,        -- the reports, in the order of the body
+    numbers      smallint[] NOT NULL,
+    PRIMARY KEY (endpoint_id, id)
+) PARTITION BY RANGE (id);
+CREATE INDEX push_post_failed ON push_post (endpoint_id, id) WHERE detail <> '';
 
 -- ------------------------------------------------------------- profiles, security, subscriptions
 

@@ -90,31 +90,6 @@ JOIN sender ON sender.id = object.sender_id
 WHERE push.number > 0 OR final.message_id IS NOT NULL
 ORDER BY COALESCE(push.retry_at, push.due_at), push.message_id, push.number;
 
--- name: reports_taken :exec
--- The endpoint has them.
-WITH taken AS (
-    DELETE FROM push
-    USING unnest(:ids::bigint[], :numbers::smallint[]) AS sent (id, number)
-    WHERE push.message_id = sent.id AND push.number = sent.number
-    RETURNING push.message_id, push.number, push.endpoint_id
-)
-INSERT INTO push_try (message_id, number, endpoint_id, tried_at, code, detail)
-SELECT message_id, number, endpoint_id, :now, :code, '' FROM taken;
-
--- name: reports_failed :exec
--- Try these again later, or never again.
-WITH failed AS (
-    UPDATE push
-    SET tries = sent.tries, retry_at = COALESCE(sent.retry_at, push.retry_at),
-        given_up_at = CASE WHEN sent.retry_at IS NULL THEN :now::timestamptz END
-    FROM unnest(:ids::bigint[], :numbers::smallint[], :tries::smallint[], :retry_ats::timestamptz[])
-      AS sent (id, number, tries, retry_at)
-    WHERE push.message_id = sent.id AND push.number = sent.number
-    RETURNING push.message_id, push.number, push.endpoint_id
-)
-INSERT INTO push_try (message_id, number, endpoint_id, tried_at, code, detail)
-SELECT message_id, number, endpoint_id, :now, :code, :detail FROM failed;
-
 -- name: give_up_waiting :exec
 -- What waits for an endpoint and fell due before an instant is given up untried: it has had its time.
 UPDATE push SET given_up_at = :now

@@ -1,7 +1,8 @@
 """Puts parts of the API behind what the console has others do: both edges stay strangers."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,8 +14,10 @@ from linegate.api.identities import Denied
 from linegate.api.intake import Intake
 from linegate.api.notifying import Notifying
 from linegate.api.passwords import hash_password
+from linegate.api.profiles import add_profile, replace_profile, shown_profile
 from linegate.api.schemas_content import LineNotification
-from linegate.api.schemas_subscriptions import SubscriptionBody
+from linegate.api.schemas_subscriptions import ProfileBody, SecurityBody, SubscriptionBody
+from linegate.api.security_settings import add_security, replace_security, shown_security
 from linegate.api.send import Send
 from linegate.api.shortcomings import shortcomings
 from linegate.api.subscriptions import subscription_row
@@ -31,13 +34,23 @@ from linegate.line.checkup import check_up
 from linegate.line.client import LineClient
 from linegate.line.flex_rules import bubble_warnings
 from linegate.postgres.audit import acting
+from linegate.postgres.pool import Connection
 from linegate.postgres.senders import load_sender
 from linegate.postgres.store import Store
-from linegate.postgres.subscriptions import insert_subscription, update_subscription
+from linegate.postgres.subscriptions import (
+    Page,
+    insert_subscription,
+    list_profiles,
+    list_security,
+    update_subscription,
+)
 
 __all__ = ["console_hands"]
 
 _CONTENT = "messages[0].content"
+_LISTED = 200
+
+T = TypeVar("T")
 
 
 def console_hands(
@@ -60,6 +73,10 @@ def console_hands(
         register_template=hands.register_template,
         check_sender=hands.check_sender,
         subscribe=subscriber.subscribe,
+        save_profile=subscriber.save_profile,
+        save_security=subscriber.save_security,
+        profiles=subscriber.profiles,
+        securities=subscriber.securities,
     )
 
 
@@ -150,7 +167,7 @@ class _Hands:
 
 
 class _Subscriber:
-    """Subscriptions by the rules of the Subscriptions API."""
+    """Subscriptions, profiles and security settings by the rules of the Subscriptions API."""
 
     def __init__(self, store: Store, notifying: Notifying) -> None:
         self._store = store
@@ -159,22 +176,70 @@ class _Subscriber:
     async def subscribe(
         self, account_id: int, actor: str, body: bytes, is_new: bool
     ) -> Sequence[Violation]:
+        async def write(conn: Connection, asked: SubscriptionBody) -> None:
+            id_ = asked.subscription_id or ""
+            row = await subscription_row(self._with, conn, account_id, id_, asked)
+            if is_new:
+                now = self._with.clock.now()
+                if not await insert_subscription(conn, account_id, row, now=now):
+                    raise Refused(400, [Violation("subscriptionId", "is already used")])
+            elif not await update_subscription(conn, account_id, row):
+                raise Refused(404, [Violation("subscriptionId", "does not exist")])
+
+        return await self._write(actor, body, SubscriptionBody, write)
+
+    async def save_profile(
+        self, account_id: int, actor: str, body: bytes, is_new: bool
+    ) -> Sequence[Violation]:
+        async def write(conn: Connection, asked: ProfileBody) -> None:
+            if is_new:
+                await add_profile(conn, self._with, account_id, asked)
+            else:
+                id_ = asked.profile_id or ""
+                await replace_profile(conn, self._with, account_id, id_, asked)
+
+        return await self._write(actor, body, ProfileBody, write)
+
+    async def save_security(
+        self, account_id: int, actor: str, body: bytes, is_new: bool
+    ) -> Sequence[Violation]:
+        async def write(conn: Connection, asked: SecurityBody) -> None:
+            if is_new:
+                await add_security(conn, self._with, account_id, asked)
+            else:
+                id_ = asked.auth_id or ""
+                await replace_security(conn, self._with, account_id, id_, asked)
+
+        return await self._write(actor, body, SecurityBody, write)
+
+    async def profiles(self, account_id: int) -> Sequence[Mapping[str, Any]]:
+        async with self._store.pool.acquire() as conn:
+            rows, _ = await list_profiles(conn, account_id, Page(_LISTED))
+            return [await shown_profile(conn, self._with, account_id, row) for row in rows]
+
+    async def securities(self, account_id: int) -> Sequence[Mapping[str, Any]]:
+        async with self._store.pool.acquire() as conn:
+            rows, _ = await list_security(conn, account_id, Page(_LISTED))
+            return [await shown_security(conn, self._with, account_id, row) for row in rows]
+
+    async def _write(
+        self,
+        actor: str,
+        body: bytes,
+        kind: type[T],
+        write: Callable[[Connection, T], Awaitable[None]],
+    ) -> Sequence[Violation]:
+        """Read a body and write what it says in one transaction; gives what is wrong with it."""
         try:
-            asked = msgspec.json.decode(body, type=SubscriptionBody)
+            asked = msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError:
-            return shortcomings(body, SubscriptionBody)
-        id_ = asked.subscription_id or ""
+            return shortcomings(body, kind)
         try:
             async with acting(self._store.pool, actor) as conn:
-                row = await subscription_row(self._with, conn, account_id, id_, asked)
-                if is_new:
-                    now = self._with.clock.now()
-                    if not await insert_subscription(conn, account_id, row, now=now):
-                        raise Refused(400, [Violation("subscriptionId", "is already used")])
-                elif not await update_subscription(conn, account_id, row):
-                    raise Refused(404, [Violation("subscriptionId", "does not exist")])
+                await write(conn, asked)
         except Refused as refused:
-            return refused.violations or [Violation("$", f"refused with {refused.status}")]
+            words = "does not exist" if refused.status == 404 else f"refused with {refused.status}"
+            return refused.violations or [Violation("$", words)]
         return ()
 
 

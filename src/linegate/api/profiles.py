@@ -25,7 +25,14 @@ from linegate.postgres.subscriptions import (
     update_profile,
 )
 
-__all__ = ["Profiles", "ensure_profile", "profile_reference"]
+__all__ = [
+    "Profiles",
+    "add_profile",
+    "ensure_profile",
+    "profile_reference",
+    "replace_profile",
+    "shown_profile",
+]
 
 # What stands in columns of its own and not in the sealed settings.
 _APART = ("profileId", "security", "clientCertificateId")
@@ -44,7 +51,7 @@ class Profiles:
         page, number = page_of(request)
         async with self._with.pool.acquire() as conn:
             rows, total = await list_profiles(conn, caller.account_id, page)
-            shown = [await self._shown(conn, caller.account_id, row) for row in rows]
+            shown = [await shown_profile(conn, self._with, caller.account_id, row) for row in rows]
         return paged(shown, total, page, number)
 
     async def create(self, request: Request) -> Response:
@@ -52,7 +59,7 @@ class Profiles:
         caller = await self._with.caller(request)
         body = await self._with.read(request, ProfileBody)
         async with transaction(self._with.pool) as conn:
-            row = await _add_profile(conn, self._with, caller.account_id, body)
+            row = await add_profile(conn, self._with, caller.account_id, body)
         return created(request, row.profile_id, profile_reference(row.profile_id, row.auth_id))
 
     async def show(self, request: Request) -> Response:
@@ -62,7 +69,7 @@ class Profiles:
             row = await _find(conn, caller.account_id, request.path_params["id"])
             if row is None:
                 raise Refused(404)
-            return answer(await self._shown(conn, caller.account_id, row))
+            return answer(await shown_profile(conn, self._with, caller.account_id, row))
 
     async def replace(self, request: Request) -> Response:
         """Replace one: what waits goes to the new URL, and doubts are forgotten."""
@@ -70,14 +77,7 @@ class Profiles:
         body = await self._with.read(request, ProfileBody)
         profile_id = request.path_params["id"]
         async with transaction(self._with.pool) as conn:
-            row = await _find(conn, caller.account_id, profile_id)
-            if row is None:
-                raise Refused(404)
-            stored = await self._with.open(conn, caller.account_id, "webhook_profile", row.settings)
-            body.headers = unmasked(body.headers or {}, stored.get("headers") or {}) or None
-            new = await _row_of(conn, self._with, caller.account_id, profile_id, body, "")
-            await update_profile(conn, caller.account_id, new)
-            await _put_endpoint(conn, self._with, caller.account_id, profile_id, body)
+            new = await replace_profile(conn, self._with, caller.account_id, profile_id, body)
         return answer(profile_reference(profile_id, new.auth_id))
 
     async def remove(self, request: Request) -> Response:
@@ -93,16 +93,20 @@ class Profiles:
             raise Refused(404)
         return answer({"profileId": profile_id})
 
-    async def _shown(self, conn: Connection, account_id: int, row: ProfileRow) -> dict[str, Any]:
-        stored = await self._with.open(conn, account_id, "webhook_profile", row.settings)
-        if stored.get("headers"):
-            stored["headers"] = dict.fromkeys(stored["headers"], MASK)
-        shown: dict[str, Any] = {"profileId": row.profile_id, **stored}
-        if row.auth_id is not None:
-            shown["security"] = {"authId": row.auth_id}
-        if row.certificate_id is not None:
-            shown["clientCertificateId"] = row.certificate_id
-        return shown
+
+async def shown_profile(
+    conn: Connection, notifying: Notifying, account_id: int, row: ProfileRow
+) -> dict[str, Any]:
+    """A profile as it is shown: no header's value."""
+    stored = await notifying.open(conn, account_id, "webhook_profile", row.settings)
+    if stored.get("headers"):
+        stored["headers"] = dict.fromkeys(stored["headers"], MASK)
+    shown: dict[str, Any] = {"profileId": row.profile_id, **stored}
+    if row.auth_id is not None:
+        shown["security"] = {"authId": row.auth_id}
+    if row.certificate_id is not None:
+        shown["clientCertificateId"] = row.certificate_id
+    return shown
 
 
 def profile_reference(profile_id: str, auth_id: str | None) -> dict[str, Any]:
@@ -124,12 +128,28 @@ async def ensure_profile(
         row = await _find(conn, account_id, body.profile_id)
         if row is not None:
             return row
-    return await _add_profile(conn, notifying, account_id, body, "profile.")
+    return await add_profile(conn, notifying, account_id, body, "profile.")
 
 
-async def _add_profile(
+async def replace_profile(
+    conn: Connection, notifying: Notifying, account_id: int, profile_id: str, body: ProfileBody
+) -> ProfileRow:
+    """All of a profile that is there; what is masked stays as it was. Raises: Refused."""
+    row = await _find(conn, account_id, profile_id)
+    if row is None:
+        raise Refused(404)
+    stored = await notifying.open(conn, account_id, "webhook_profile", row.settings)
+    body.headers = unmasked(body.headers or {}, stored.get("headers") or {}) or None
+    new = await _row_of(conn, notifying, account_id, profile_id, body, "")
+    await update_profile(conn, account_id, new)
+    await _put_endpoint(conn, notifying, account_id, profile_id, body)
+    return new
+
+
+async def add_profile(
     conn: Connection, notifying: Notifying, account_id: int, body: ProfileBody, path: str = ""
 ) -> ProfileRow:
+    """A new profile, with new security settings if it brings them. Raises: Refused."""
     if body.profile_id is None:
         raise Refused(400, [Violation(f"{path}profileId", "must be given")])
     row = await _row_of(conn, notifying, account_id, body.profile_id, body, path)

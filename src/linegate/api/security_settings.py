@@ -20,7 +20,7 @@ from linegate.postgres.subscriptions import (
     update_security,
 )
 
-__all__ = ["SecuritySettings", "add_security"]
+__all__ = ["SecuritySettings", "add_security", "replace_security", "shown_security"]
 
 
 class SecuritySettings:
@@ -36,7 +36,7 @@ class SecuritySettings:
         page, number = page_of(request)
         async with self._with.pool.acquire() as conn:
             rows, total = await list_security(conn, caller.account_id, page)
-            shown = [await self._shown(conn, caller.account_id, row) for row in rows]
+            shown = [await shown_security(conn, self._with, caller.account_id, row) for row in rows]
         return paged(shown, total, page, number)
 
     async def create(self, request: Request) -> Response:
@@ -51,8 +51,8 @@ class SecuritySettings:
         """One of them."""
         caller = await self._with.caller(request)
         async with self._with.pool.acquire() as conn:
-            row = await self._row(conn, caller.account_id, request.path_params["id"])
-            return answer(await self._shown(conn, caller.account_id, row))
+            row = await _found(conn, caller.account_id, request.path_params["id"])
+            return answer(await shown_security(conn, self._with, caller.account_id, row))
 
     async def replace(self, request: Request) -> Response:
         """Replace one; a secret given as it was shown stays as it was."""
@@ -60,13 +60,7 @@ class SecuritySettings:
         body = await self._with.read(request, SecurityBody)
         auth_id = request.path_params["id"]
         async with transaction(self._with.pool) as conn:
-            row = await self._row(conn, caller.account_id, auth_id)
-            stored = await self._with.open(
-                conn, caller.account_id, "webhook_security", row.credentials
-            )
-            body.credentials = unmasked(body.credentials or {}, stored)
-            new = await _row_of(conn, self._with, caller.account_id, auth_id, body)
-            await update_security(conn, caller.account_id, new)
+            await replace_security(conn, self._with, caller.account_id, auth_id, body)
         return answer({"authId": auth_id})
 
     async def remove(self, request: Request) -> Response:
@@ -81,18 +75,34 @@ class SecuritySettings:
             raise Refused(404)
         return answer({"authId": auth_id})
 
-    async def _row(self, conn: Connection, account_id: int, auth_id: str) -> SecurityRow:
-        rows, _ = await list_security(conn, account_id, Page(id=auth_id))
-        if not rows:
-            raise Refused(404)
-        return rows[0]
 
-    async def _shown(self, conn: Connection, account_id: int, row: SecurityRow) -> dict[str, Any]:
-        shown: dict[str, Any] = {"authId": row.auth_id, "type": row.type}
-        stored = await self._with.open(conn, account_id, "webhook_security", row.credentials)
-        if stored:
-            shown["credentials"] = masked(stored)
-        return shown
+async def shown_security(
+    conn: Connection, notifying: Notifying, account_id: int, row: SecurityRow
+) -> dict[str, Any]:
+    """Settings as they are shown: no secret."""
+    shown: dict[str, Any] = {"authId": row.auth_id, "type": row.type}
+    stored = await notifying.open(conn, account_id, "webhook_security", row.credentials)
+    if stored:
+        shown["credentials"] = masked(stored)
+    return shown
+
+
+async def replace_security(
+    conn: Connection, notifying: Notifying, account_id: int, auth_id: str, body: SecurityBody
+) -> None:
+    """All of settings that are there; what is masked stays as it was. Raises: Refused."""
+    row = await _found(conn, account_id, auth_id)
+    stored = await notifying.open(conn, account_id, "webhook_security", row.credentials)
+    body.credentials = unmasked(body.credentials or {}, stored)
+    new = await _row_of(conn, notifying, account_id, auth_id, body)
+    await update_security(conn, account_id, new)
+
+
+async def _found(conn: Connection, account_id: int, auth_id: str) -> SecurityRow:
+    rows, _ = await list_security(conn, account_id, Page(id=auth_id))
+    if not rows:
+        raise Refused(404)
+    return rows[0]
 
 
 async def add_security(

@@ -3,13 +3,18 @@
 `console_hands.py` puts the parts of the API behind these; both edges stay strangers.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from linegate.domain.violation import Violation
 
-__all__ = ["Checked", "Finding", "Hands", "LoginRefused", "Sent"]
+__all__ = ["Checked", "Finding", "Hands", "LoginRefused", "Save", "Sent"]
+
+
+Save = Callable[[int, str, bytes, bool], Awaitable[Sequence[Violation]]]
+"""Account id, who saves, a body as JSON, whether it is new -> what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Hands:
     check_sender:      account id, sender's name -> what LINE says of it.
     subscribe:         account id, who subscribes, a subscription as JSON, whether it is new -> what
                        is wrong with it, nothing if it is created or replaced.
+    save_profile, save_security: the same of a notification profile and of security settings.
+    profiles, securities: account id -> each in the API's names, secrets masked.
     """
 
     login: Callable[[str, str, str | None, datetime], Awaitable[int | LoginRefused]]
@@ -66,4 +73,8 @@ class Hands:
     send: Callable[[int, str, bytes], Awaitable[Sent]]
     register_template: Callable[[int, str, bytes], Awaitable[Sequence[Violation]]]
     check_sender: Callable[[int, str], Awaitable[Sequence[Finding]]]
-    subscribe: Callable[[int, str, bytes, bool], Awaitable[Sequence[Violation]]]
+    subscribe: Save
+    save_profile: Save
+    save_security: Save
+    profiles: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]
+    securities: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]

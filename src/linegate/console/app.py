@@ -16,6 +16,7 @@ from linegate.console.access import AccessPages
 from linegate.console.accounts import AccountPages
 from linegate.console.bulks import Bulks
 from linegate.console.compose import ComposePages
+from linegate.console.deliveries import DeliveryPages
 from linegate.console.doors import Doors, Inside, is_from_here
 from linegate.console.guide import Guide
 from linegate.console.hands import Hands, LoginRefused
@@ -24,6 +25,7 @@ from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
 from linegate.console.part_settings import PartSettings
 from linegate.console.parts import PartPages
+from linegate.console.profiles import ProfilePages
 from linegate.console.route_check import RouteCheck
 from linegate.console.senders import SenderPages
 from linegate.console.subscriptions import SubscriptionPages
@@ -82,13 +84,14 @@ class Console:
             *_looking(Overview(pool), Messages(pool, clock)),
             *_bulks(Bulks(pool)),
             *_writing(ComposePages(pool, hands)),
-            *_reports(WebhookPages(store, guard)),
+            *_profiles(ProfilePages(pool, hands)),  # their paths come before an endpoint's
+            *_reports(WebhookPages(store, guard), DeliveryPages(pool)),
             *_subscribing(SubscriptionPages(pool, hands)),
             *_setting_up(SenderPages(store, hands, guard), RouteCheck(store, clock)),
             *_parts(PartPages(pool), PartSettings(pool, guard)),
             *_giving_out(AccessPages(pool, hands)),
-            *_sandbox(self._wall, Guide(pool, is_sandbox=self._wall.stands)),
-            Line("POST", "/accounts", OPERATORS, AccountPages(store).create),
+            *_sandbox(self._wall, Guide(pool, hands, is_sandbox=self._wall.stands)),
+            *_accounts(AccountPages(store)),
             Line("POST", "/account", OPERATORS, self._choose),
             Line("POST", "/logout", ANYBODY, self._logout),
         )
@@ -190,7 +193,7 @@ def _writing(pages: ComposePages) -> tuple[Line, ...]:
     )
 
 
-def _reports(pages: WebhookPages) -> tuple[Line, ...]:
+def _reports(pages: WebhookPages, deliveries: DeliveryPages) -> tuple[Line, ...]:
     one = "/webhooks/{endpoint_id}"
     return (
         Line("GET", "/webhooks", SUBSCRIPTIONS, pages.all),
@@ -199,6 +202,18 @@ def _reports(pages: WebhookPages) -> tuple[Line, ...]:
         Line("POST", one + "/retry", SUBSCRIPTIONS, pages.retry),
         Line("POST", one + "/replay", SUBSCRIPTIONS, pages.replay_chosen),
         Line("POST", one + "/range", SUBSCRIPTIONS, pages.replay_range),
+        Line("GET", one + "/deliveries/{post_id}", SUBSCRIPTIONS, deliveries.show),
+        Line("POST", one + "/deliveries", SUBSCRIPTIONS, deliveries.replay),
+    )
+
+
+def _profiles(pages: ProfilePages) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/webhooks/profiles", SUBSCRIPTIONS, pages.all),
+        Line("POST", "/webhooks/profiles", SUBSCRIPTIONS, pages.save_profile),
+        Line("POST", "/webhooks/profiles/delete", SUBSCRIPTIONS, pages.delete_profile),
+        Line("POST", "/webhooks/security", SUBSCRIPTIONS, pages.save_security),
+        Line("POST", "/webhooks/security/delete", SUBSCRIPTIONS, pages.delete_security),
     )
 
 
@@ -247,9 +262,21 @@ def _giving_out(access: AccessPages) -> tuple[Line, ...]:
     )
 
 
+def _accounts(accounts: AccountPages) -> tuple[Line, ...]:
+    return (
+        Line("GET", "/accounts", OPERATORS, accounts.all),
+        Line("POST", "/accounts", OPERATORS, accounts.create),
+        Line("POST", "/accounts/suspend", OPERATORS, accounts.suspend),
+        Line("POST", "/accounts/resume", OPERATORS, accounts.resume),
+    )
+
+
 def _sandbox(wall: Wall, guide: Guide) -> tuple[Line, ...]:
     return (
         Line("GET", "/guide", LOGS, guide.show),
+        Line("POST", "/guide/check", MANAGE, guide.check),
+        Line("POST", "/guide/send", SEND, guide.send),
+        Line("GET", "/guide/sent/{message_id}", LOGS, guide.follow),
         Line("GET", "/sandbox", OPERATORS, wall.show),
         Line("GET", "/sandbox/live", OPERATORS, wall.show_live),
         Line("POST", "/sandbox/switch", OPERATORS, wall.switch),

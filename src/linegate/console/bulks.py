@@ -17,15 +17,22 @@ from linegate.domain.steering import MOVES, BulkStatus
 from linegate.domain.wiretime import parse_instant
 from linegate.postgres.console import fates_of_bulk, note_change
 from linegate.postgres.console_setup import STRAIGHT_LOOKED_AT, StraightBulk, straight_bulks
-from linegate.postgres.pool import Pool
+from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import find_bulk
-from linegate.shape.steering import BulkView, Change, NotAllowed, Steering
+from linegate.shape.steering import (
+    BulkView,
+    Change,
+    NotAllowed,
+    Steering,
+    give_change,
+    give_status,
+    view_bulk,
+)
 
 __all__ = ["Bulks"]
 
 _PAGE = 30
-_COUNTED = 20_000
 _AHEAD = timedelta(days=180)
 _UNITS: tuple[Unit, ...] = ("MINUTE", "HOUR", "DAY")
 _WORDS = {"pause": BulkStatus.PAUSED, "cancel": BulkStatus.CANCELED}
@@ -75,18 +82,20 @@ class Bulks:
         word = visit.form.text("word")
         if account_id is None:
             return missing(visit, "bulk")
-        before = await self._steering.show(account_id, name, visit.now)
-        if before is None:
-            return missing(visit, "bulk")
-        wanted = _WORDS.get(word) or _going(before, visit.now)
-        after = await self._steering.set_status(account_id, name, wanted, visit.now)
+        async with transaction(self._pool) as conn:
+            before = await view_bulk(conn, account_id, name, visit.now)
+            if before is None:
+                return missing(visit, "bulk")
+            wanted = _WORDS.get(word) or _going(before, visit.now)
+            after = await give_status(conn, account_id, name, wanted, visit.now)
+            if isinstance(after, BulkStatus):
+                changes: dict[str, list[object]] = {"status": [before.status.value, after.value]}
+                await _note(conn, visit, account_id, name, changes)
         if after is None:
             return missing(visit, "bulk")
         path = _path(account_id, name)
         if isinstance(after, NotAllowed):
             return back(visit, path, f"Not done: the {after.property} {after.reason}.")
-        changes: dict[str, list[object]] = {"status": [before.status.value, after.value]}
-        await self._note(visit, account_id, name, changes)
         return back(visit, path, f"The bulk is now {after.value.lower()}.")
 
     async def change(self, visit: Visit) -> Response:
@@ -98,18 +107,15 @@ class Bulks:
         asked = _asked(visit)
         if isinstance(asked, str):
             return back(visit, path, f"Not done: {asked}.")
-        before = await self._steering.show(account_id, name, visit.now)
-        after = await self._steering.change(account_id, name, asked, visit.now)
+        async with transaction(self._pool) as conn:
+            before = await view_bulk(conn, account_id, name, visit.now)
+            after = await give_change(conn, account_id, name, asked, visit.now)
+            if before is not None and isinstance(after, BulkView):
+                await _note(conn, visit, account_id, name, _differences(before, after))
         if before is None or after is None:
             return missing(visit, "bulk")
         if isinstance(after, NotAllowed):
             return back(visit, path, f"Not done: the {after.property} {after.reason}.")
-        changes: dict[str, list[object]] = {
-            "sendAt": [before.send_at.isoformat(), after.send_at.isoformat()],
-            "pace": [_pace(before), _pace(after)],
-        }
-        changed = {key: pair for key, pair in changes.items() if pair[0] != pair[1]}
-        await self._note(visit, account_id, name, changed)
         return back(visit, path, "The bulk was changed.")
 
     async def _answer(self, visit: Visit, template: str) -> Response:
@@ -136,38 +142,45 @@ class Bulks:
             ),
             fates=fates,
             fate_bar=share_bar(fates, title="How messages ended"),
-            counted=_COUNTED,
-            is_sample=sum(fates.values()) >= _COUNTED,
             moves={move.value for move in MOVES[view.status]},
             units=_UNITS,
         )
 
     async def _fates(self, account_id: int, name: str) -> dict[str, int]:
-        """Messages that ended by group, of the first ones."""
+        """Messages that ended, by group."""
         async with self._pool.acquire() as conn:
             bulk_id = await find_client_id(conn, account_id, "bulk", name) or read_public_id(name)
             row = None if bulk_id is None else await find_bulk(conn, account_id, bulk_id)
             if row is None:
                 return {}
-            by_status = await fates_of_bulk(conn, row.id, row.last_id, most=_COUNTED)
+            by_status = await fates_of_bulk(conn, row.id, row.last_id, messages=row.messages)
         by_group: Counter[str] = Counter()
         for status, count in by_status.items():
             by_group[STATUSES[status].group_name if status in STATUSES else "PENDING"] += count
         return dict(by_group)
 
-    async def _note(
-        self, visit: Visit, account_id: int, name: str, changes: dict[str, list[object]]
-    ) -> None:
-        async with self._pool.acquire() as conn:
-            await note_change(
-                conn,
-                account_id=account_id,
-                actor=visit.actor,
-                kind="bulk",
-                subject=name,
-                changes=changes,
-                now=visit.now,
-            )
+
+async def _note(
+    conn: Connection, visit: Visit, account_id: int, name: str, changes: dict[str, list[object]]
+) -> None:
+    """Write it down in the transaction that does it."""
+    await note_change(
+        conn,
+        account_id=account_id,
+        actor=visit.actor,
+        kind="bulk",
+        subject=name,
+        changes=changes,
+        now=visit.now,
+    )
+
+
+def _differences(before: BulkView, after: BulkView) -> dict[str, list[object]]:
+    changes: dict[str, list[object]] = {
+        "sendAt": [before.send_at.isoformat(), after.send_at.isoformat()],
+        "pace": [_pace(before), _pace(after)],
+    }
+    return {key: pair for key, pair in changes.items() if pair[0] != pair[1]}
 
 
 def _named(visit: Visit) -> tuple[int | None, str]:
@@ -178,7 +191,6 @@ def _named(visit: Visit) -> tuple[int | None, str]:
 
 
 def _path(account_id: int, name: str) -> str:
-
     return f"/console/bulks/{account_id}/{quote(name, safe='')}"
 
 

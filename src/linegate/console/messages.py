@@ -1,6 +1,7 @@
 """Messages: found by what is known of them, and one with everything that happened to it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +14,13 @@ from linegate.console.phone import draw_stored
 from linegate.console.visit import Form, Visit
 from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.phone import normalise
-from linegate.domain.wiretime import parse_instant
+from linegate.domain.status import STATUSES
+from linegate.domain.wiretime import format_instant, parse_instant
 from linegate.postgres.console import account_of_message, sms_text_of, unfinished_messages
+from linegate.postgres.console_messages import EndedFilter, list_ended
 from linegate.postgres.logs import Logged, Place, load_logged
 from linegate.postgres.pool import Pool
+from linegate.postgres.posts import PostOfMessage, posts_of_message
 from linegate.report.bodies import encode_reports
 from linegate.report.logbook import Asked, Logbook
 from linegate.report.timeline import timeline_of
@@ -26,6 +30,7 @@ __all__ = ["Messages"]
 _PAGE = 50
 _REACH = timedelta(days=30)
 _GROUPS = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
+_TIMES = ("since", "until", "by", "leg")
 _FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
 _GOOD = {"ACCEPTED", "RELEASED", "REPORT_PULLED", "REPORT_TAKEN"}
 _BAD = {"REPORT_FAILED", "REPORT_GIVEN_UP"}
@@ -44,8 +49,12 @@ class Messages:
         query = visit.query
         asked = _asked(query)
         group = query.text("group").upper()
-        if group == "PENDING" and not (asked.destination or asked.message_ids or asked.bulk_ids):
+        is_narrow = bool(asked.destination or asked.message_ids or asked.bulk_ids)
+        by_end = query.text("by") == "end" or query.text("leg") == "SMS"
+        if group == "PENDING" and not is_narrow:
             found, after = await self._unfinished(visit, asked.sender), None
+        elif by_end and not is_narrow:
+            found, after = await self._ended(visit, asked)
         else:
             found, after = await self._page(visit, asked)
         return page(
@@ -53,10 +62,11 @@ class Messages:
             "messages.html",
             found=found,
             after=_written(after) if after else "",
-            values={name: query.text(name) for name in (*_FIELDS, "since", "until")},
+            values={name: query.text(name) for name in (*_FIELDS, *_TIMES)},
             group=group,
             groups=_GROUPS,
-            is_filtered=any(query.text(name) for name in (*_FIELDS, "since", "until", "group")),
+            by_end=by_end and not is_narrow,
+            is_filtered=any(query.text(name) for name in (*_FIELDS, *_TIMES, "group")),
         )
 
     async def show(self, visit: Visit) -> Response:
@@ -72,6 +82,7 @@ class Messages:
         alt_text, drawn = draw_stored(content, logged.placeholders)
         async with self._pool.acquire() as conn:
             sms_text = await sms_text_of(conn, logged.message.id)
+            posts = await posts_of_message(conn, logged.message.id)
         report = None
         if logged.message.done_at is not None:
             report = encode_reports([logged.message], "application/json").decode()
@@ -83,7 +94,8 @@ class Messages:
             logged=logged,
             message=logged.message,
             account=visit.viewer.accounts[account_id],
-            timeline=[_shown(entry) for entry in timeline_of(logged, history)],
+            timeline=_with_posts([_shown(entry) for entry in timeline_of(logged, history)], posts),
+            sees_deliveries="/console/webhooks" in visit.paths,
             alt_text=alt_text,
             drawn=drawn,
             raw=raw,
@@ -103,6 +115,30 @@ class Messages:
         is_more = is_more or len(found) > _PAGE
         found = found[:_PAGE]
         return found, _place(found[-1]) if found and is_more else None
+
+    async def _ended(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:
+        """What ended in the span, the newest end first."""
+        now = visit.now
+        group = asked.status_group
+        wanted = EndedFilter(
+            visit.viewer.account_ids,
+            [each.id for each in STATUSES.values() if group in (None, each.group_name)],
+            max(asked.since or now - _REACH, now - _REACH),
+            asked.until or now + _REACH,
+            asked.before or (now + _REACH, (1 << 63) - 1),
+            _PAGE,
+            visit.query.text("leg") == "SMS",
+            asked.sender,
+            asked.entity_id,
+            asked.application_id,
+            asked.campaigns[0] if asked.campaigns else None,
+        )
+        async with self._pool.acquire() as conn:
+            ids = await list_ended(conn, wanted)
+            known = await load_logged(conn, ids)
+        found = [known[id_] for id_ in ids if id_ in known]
+        last = found[-1].message if len(ids) == _PAGE and found else None
+        return found, (last.done_at, last.id) if last and last.done_at else None
 
     async def _unfinished(self, visit: Visit, sender: str | None) -> list[Logged]:
         async with self._pool.acquire() as conn:
@@ -174,7 +210,25 @@ def _shown(entry: dict[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in entry.items() if key not in ("at", "event", "errorId")}
     if entry.get("errorId"):
         rest["errorId"] = entry["errorId"]
-    return {"at": parse_instant(entry["at"]), "event": event, "kind": _kind(entry), "rest": rest}
+    at = parse_instant(entry["at"])
+    return {"at": at, "event": event, "kind": _kind(entry), "rest": rest, "post": None}
+
+
+def _with_posts(
+    entries: list[dict[str, Any]], posts: Sequence[PostOfMessage]
+) -> list[dict[str, Any]]:
+    """Each try of a report with the request that it went out with."""
+    by_try = {
+        (
+            parse_instant(format_instant(each.tried_at)),
+            "FINAL" if each.number == 0 else "INTERMEDIATE",
+        ): each
+        for each in posts
+    }
+    for entry in entries:
+        if entry["event"] in ("REPORT_TAKEN", "REPORT_FAILED"):
+            entry["post"] = by_try.get((entry["at"], entry["rest"]["report"]))
+    return entries
 
 
 def _kind(entry: dict[str, Any]) -> str:

@@ -96,6 +96,7 @@ class Overview:
             span=span,
             spans=SPANS.values(),
             figures=figures_of(beats, span, now),
+            ended=f"/console/messages?by=end&since={_first(span, now)}",
             senders=senders,
             rates=rates,
             endpoints=endpoints,
@@ -143,6 +144,11 @@ def _points(span: Span, now: datetime) -> list[float]:
     return [float(last - step * back) for back in range(count - 1, -1, -1)]
 
 
+def _first(span: Span, now: datetime) -> str:
+    """When the first column of a chart begins, as the search's field takes it."""
+    return datetime.fromtimestamp(_points(span, now)[0], UTC).strftime("%Y-%m-%dT%H:%M")
+
+
 def _label(at: float, span: Span) -> str:
     form = "%d %b" if span.name == "week" else "%H:%M"
     return datetime.fromtimestamp(at, UTC).strftime(form)
@@ -168,12 +174,15 @@ def _troubles(
         if each.deaf_at is not None
     ]
     found += [
-        (f"Endpoint {each.url} fails: {each.last_error}", f"/console/webhooks/{each.id}")
+        (
+            f"Endpoint {each.url} fails: {each.last_error}",
+            f"/console/webhooks/{each.id}?posts=failed#posts-h",
+        )
         for each in endpoints
         if each.failures > 0
     ]
     found += [
-        (f"SMS route {each.name} is down: {each.trouble}", "/console/senders")
+        (f"SMS route {each.name} is down: {each.trouble}", "/console/senders#routes-h")
         for each in routes
         if each.is_up is False
     ]

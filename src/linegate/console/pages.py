@@ -45,6 +45,7 @@ _MENU = {
     "Keys": "/console/keys",
     "Users": "/console/users",
     "Parts": "/console/parts",
+    "Accounts": "/console/accounts",
     "Audit": "/console/audit",
     "Set-up": "/console/guide",
     "Sandbox": "/console/sandbox",

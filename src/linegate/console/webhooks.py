@@ -5,22 +5,18 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from linegate.console.answers import back, missing, refused
+from linegate.console.endpoints import MOST, find_endpoint, note_push
 from linegate.console.pages import page
 from linegate.console.subscriptions import chosen_subscription
 from linegate.console.visit import Visit
 from linegate.domain.ids import read_public_id
 from linegate.domain.wiretime import parse_instant
 from linegate.postgres.audit import acting
-from linegate.postgres.console import (
-    EndpointState,
-    endpoint_of,
-    endpoint_pushes,
-    endpoint_states,
-    note_change,
-    replay_some,
-)
+from linegate.postgres.console import endpoint_pushes, endpoint_states, replay_some
 from linegate.postgres.directory import set_default_endpoint
 from linegate.postgres.endpoints import replay, retry_endpoint
+from linegate.postgres.pool import transaction
+from linegate.postgres.posts import list_posts
 from linegate.postgres.store import Store
 from linegate.postgres.subscriptions import Page as Rows
 from linegate.postgres.subscriptions import list_subscriptions
@@ -28,8 +24,8 @@ from linegate.webhook.guard import Guard
 
 __all__ = ["WebhookPages"]
 
-_MOST = 1001
 _LISTED = 100
+_POSTS = 30
 _PATH = "/console/webhooks"
 _LONGEST = timedelta(days=30)
 
@@ -46,7 +42,7 @@ class WebhookPages:
         """Endpoints, those in trouble first, and subscriptions of the account."""
         viewer = visit.viewer
         async with self._pool.acquire() as conn:
-            endpoints = await endpoint_states(conn, viewer.account_ids, most=_MOST)
+            endpoints = await endpoint_states(conn, viewer.account_ids, most=MOST)
             subscriptions, _ = await list_subscriptions(conn, viewer.acting_id, Rows(100))
             chosen = await chosen_subscription(conn, viewer.acting_id, visit.query)
         own = next(
@@ -64,18 +60,31 @@ class WebhookPages:
             subscriptions=subscriptions,
             chosen=chosen,
             own=own,
-            most=_MOST - 1,
+            most=MOST - 1,
         )
 
     async def show(self, visit: Visit) -> Response:
         """One endpoint and the reports that it has not taken."""
-        found = await self._find(visit)
+        found = await find_endpoint(self._pool, visit)
         if found is None:
             return missing(visit, "endpoint")
+        before = read_public_id(visit.query.text("before"))
+        only_failed = visit.query.text("posts") == "failed"
         async with self._pool.acquire() as conn:
             pushes = await endpoint_pushes(conn, found.id, limit=_LISTED)
+            posts = await list_posts(
+                conn, found.id, limit=_POSTS, before=before, only_failed=only_failed
+            )
         return page(
-            visit, "webhook.html", endpoint=found, pushes=pushes, most=_MOST - 1, listed=_LISTED
+            visit,
+            "webhook.html",
+            endpoint=found,
+            pushes=pushes,
+            posts=posts,
+            only_failed=only_failed,
+            is_more=len(posts) == _POSTS,
+            most=MOST - 1,
+            listed=_LISTED,
         )
 
     async def set_own(self, visit: Visit) -> Response:
@@ -93,29 +102,29 @@ class WebhookPages:
 
     async def retry(self, visit: Visit) -> Response:
         """Try what waits now."""
-        found = await self._find(visit)
+        found = await find_endpoint(self._pool, visit)
         if found is None:
             return missing(visit, "endpoint")
-        async with self._pool.acquire() as conn:
+        async with transaction(self._pool) as conn:
             count = await retry_endpoint(conn, found.id, now=visit.now)
-        await self._note(visit, found, "retry", count)
+            await note_push(conn, visit, found, "retry", count)
         return back(visit, f"{_PATH}/{found.id}", f"It is tried now; {count} reports came forward.")
 
     async def replay_chosen(self, visit: Visit) -> Response:
         """Push the reports again that were ticked."""
-        found = await self._find(visit)
+        found = await find_endpoint(self._pool, visit)
         if found is None:
             return missing(visit, "endpoint")
         ids = [read_public_id(text) for text in visit.form.all("message")]
         chosen = [id_ for id_ in ids if id_ is not None]
-        async with self._pool.acquire() as conn:
+        async with transaction(self._pool) as conn:
             count = await replay_some(conn, found.id, chosen, now=visit.now)
-        await self._note(visit, found, "replay", count)
+            await note_push(conn, visit, found, "replay", count)
         return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 
     async def replay_range(self, visit: Visit) -> Response:
         """Push again what fell due in a range of time."""
-        found = await self._find(visit)
+        found = await find_endpoint(self._pool, visit)
         if found is None:
             return missing(visit, "endpoint")
         form = visit.form
@@ -123,37 +132,12 @@ class WebhookPages:
         if since is None or until is None or not since < until <= since + _LONGEST:
             return refused(visit, "Give both ends of a range, at most 30 days apart.")
         with_taken = bool(form.text("taken"))
-        async with self._pool.acquire() as conn:
+        async with transaction(self._pool) as conn:
             count = await replay(
                 conn, found.id, since=since, until=until, with_taken=with_taken, now=visit.now
             )
-        await self._note(visit, found, "replay", count)
+            await note_push(conn, visit, found, "replay", count)
         return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
-
-    async def _find(self, visit: Visit) -> EndpointState | None:
-        text = visit.path["endpoint_id"]
-        if not text.isdecimal() or len(text) > 18:
-            return None
-        async with self._pool.acquire() as conn:
-            owner = await endpoint_of(conn, int(text), list(visit.viewer.accounts))
-            if owner is None:
-                return None
-            states = await endpoint_states(
-                conn, [owner[0]], most=_MOST, endpoint_id=int(text), limit=1
-            )
-        return states[0] if states else None
-
-    async def _note(self, visit: Visit, found: EndpointState, what: str, count: int) -> None:
-        async with self._pool.acquire() as conn:
-            await note_change(
-                conn,
-                account_id=found.account_id,
-                actor=visit.actor,
-                kind="endpoint",
-                subject=found.url,
-                changes={what: [None, count]},
-                now=visit.now,
-            )
 
 
 def _instant(text: str) -> datetime | None:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from linegate.domain.pace import Pace
 from linegate.domain.trace import Trace
 
-__all__ = ["Bulk", "MessageObject", "Rejection", "Schedule", "Window"]
+__all__ = ["DUE_AT_ONCE", "Bulk", "MessageObject", "Rejection", "Schedule", "Window"]
 
-_DUE_AT_ONCE = 1000  # messages of a bulk that become due without the shaper
+DUE_AT_ONCE = 1000
+"""Messages of a bulk that become due without the shaper; larger ones have a row to steer them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Bulk:
 
         What is scheduled does; and what is too large to be steered otherwise.
         """
-        return self.is_scheduled or self.messages > _DUE_AT_ONCE
+        return self.is_scheduled or self.messages > DUE_AT_ONCE
 
     @property
     def is_scheduled(self) -> bool:

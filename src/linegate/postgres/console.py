@@ -6,6 +6,7 @@ from datetime import date, datetime
 from ipaddress import ip_network
 from typing import NamedTuple
 
+from linegate.domain.bulk import DUE_AT_ONCE
 from linegate.domain.caller import Network
 from linegate.domain.decide import DELIVERED
 from linegate.domain.pulse import Beat
@@ -271,10 +272,12 @@ async def note_change(
 
 
 async def fates_of_bulk(
-    conn: Connection, bulk_id: int, last_id: int, *, most: int
+    conn: Connection, bulk_id: int, last_id: int, *, messages: int
 ) -> dict[int, int]:
-    """How the first messages of a bulk ended: at most `most`, by status."""
-    rows = await bundled().fates_of_bulk.many(conn, bulk_id=bulk_id, last_id=last_id, most=most)
+    """How the messages of a bulk ended, by status; messages: how many it has."""
+    is_small = messages <= DUE_AT_ONCE
+    query = bundled().fates_of_small_bulk if is_small else bundled().fates_of_bulk
+    rows = await query.many(conn, bulk_id=bulk_id, last_id=last_id)
     return {row["status"]: row["messages"] for row in rows}
 
 

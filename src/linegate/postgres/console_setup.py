@@ -10,7 +10,9 @@ from linegate.postgres.queries import bundled
 
 __all__ = [
     "STRAIGHT_LOOKED_AT",
+    "AccountState",
     "StraightBulk",
+    "accounts_with_backlog",
     "sender_names",
     "shown_division",
     "straight_bulks",
@@ -28,6 +30,25 @@ class StraightBulk(NamedTuple):
     client_id: str | None
     accepted_at: datetime
     messages: int
+
+
+class AccountState(NamedTuple):
+    """An account as an operator sees it. parked_since: something of it is still parked.
+
+    waiting: unfinished messages, as of the last time they were added up.
+    """
+
+    id: int
+    name: str
+    created_at: datetime
+    suspended_at: datetime | None
+    parked_since: datetime | None
+    waiting: int
+
+
+async def accounts_with_backlog(conn: Connection) -> list[AccountState]:
+    """The first 200 accounts by name."""
+    return [AccountState(*row) for row in await bundled().accounts_with_backlog.many(conn)]
 
 
 async def straight_bulks(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+from linegate.domain.bulk import DUE_AT_ONCE
 from linegate.domain.decide import DELIVERED
 from linegate.domain.ids import day_start
 from linegate.domain.statistics import Counted, Group
@@ -75,7 +76,9 @@ async def lock_rollup(conn: Connection) -> bool:
 
 async def roll_tally(conn: Connection, *, limit: int) -> int:
     """Add up at most `limit` rows of the tally; gives how many there were."""
-    moved = await bundled().roll_tally.value(conn, limit=limit, delivered=DELIVERED.status)
+    moved = await bundled().roll_tally.value(
+        conn, limit=limit, delivered=DELIVERED.status, few=DUE_AT_ONCE
+    )
     return int(moved)
 
 

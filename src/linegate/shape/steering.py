@@ -35,7 +35,15 @@ from linegate.postgres.steering import (
     wake_run,
 )
 
-__all__ = ["BulkView", "Change", "NotAllowed", "Steering"]
+__all__ = [
+    "BulkView",
+    "Change",
+    "NotAllowed",
+    "Steering",
+    "give_change",
+    "give_status",
+    "view_bulk",
+]
 
 _COUNTED_LIVE = 10_000  # unfinished messages; more were counted in the background
 _NEWEST = 1 << 62
@@ -101,8 +109,7 @@ class Steering:
     async def show(self, account_id: int, name: str, now: datetime) -> BulkView | None:
         """A bulk by its bulkId; None if the account has none of that name."""
         async with self._pool.acquire() as conn:
-            bulk = await _find(conn, account_id, name)
-            return None if bulk is None else await _view(conn, bulk, now)
+            return await view_bulk(conn, account_id, name, now)
 
     async def page(
         self, account_id: int, *, before: str | None, limit: int, now: datetime
@@ -126,47 +133,67 @@ class Steering:
     ) -> BulkStatus | NotAllowed | None:
         """Give a bulk a status; gives what it then has, or None for an unknown bulk."""
         async with transaction(self._pool) as conn:
-            locked = await _lock(conn, account_id, name, now)
-            if locked is None:
-                return None
-            bulk_id, current = locked
-            if current is BulkStatus.PENDING and await _is_importing(conn, account_id, bulk_id):
-                return NotAllowed("status", "cannot change: the bulk is still being imported")
-            refusal = why_not(current, wanted)
-            if refusal is not None:
-                return NotAllowed("status", refusal)
-            if wanted is BulkStatus.PROCESSING and current is not BulkStatus.PAUSED:
-                # Already going: what of it LINE refused is what is to go on.
-                if await resume_objects(conn, bulk_id, now=now):
-                    await wake_run(conn, bulk_id, now=now)
-                return current
-            if wanted is current:
-                return current
-            await say_status(conn, bulk_id, run_word(wanted), now=now)
-            if wanted is not BulkStatus.PAUSED:
-                # What LINE refused goes on too; of a cancelled bulk it is parked until it ends.
-                await resume_objects(conn, bulk_id, now=now)
-            _, after = await _lock(conn, account_id, name, now) or locked
-            return after
+            return await give_status(conn, account_id, name, wanted, now)
 
     async def change(
         self, account_id: int, name: str, change: Change, now: datetime
     ) -> BulkView | NotAllowed | None:
         """Give a bulk another time or pace; gives where it then is, None for an unknown bulk."""
         async with transaction(self._pool) as conn:
-            locked = await _lock(conn, account_id, name, now)
-            if locked is None:
-                return None
-            bulk_id, current = locked
-            refusal = _why_not_changed(current, change)
-            if refusal is not None:
-                return refusal
-            if change.send_at is not None:
-                await say_send_at(conn, bulk_id, max(change.send_at, now), now=now)
-            if change.pace is not None or change.no_pace:
-                await say_pace(conn, bulk_id, change.pace, now=now)
-            bulk = await find_bulk(conn, account_id, bulk_id)
-            return None if bulk is None else await _view(conn, bulk, now)
+            return await give_change(conn, account_id, name, change, now)
+
+
+async def view_bulk(conn: Connection, account_id: int, name: str, now: datetime) -> BulkView | None:
+    """A bulk by its bulkId; None if the account has none of that name."""
+    bulk = await _find(conn, account_id, name)
+    return None if bulk is None else await _view(conn, bulk, now)
+
+
+async def give_status(
+    conn: Connection, account_id: int, name: str, wanted: BulkStatus, now: datetime
+) -> BulkStatus | NotAllowed | None:
+    """Give a bulk a status in the caller's transaction; gives what it then has."""
+    locked = await _lock(conn, account_id, name, now)
+    if locked is None:
+        return None
+    bulk_id, current = locked
+    if current is BulkStatus.PENDING and await _is_importing(conn, account_id, bulk_id):
+        return NotAllowed("status", "cannot change: the bulk is still being imported")
+    refusal = why_not(current, wanted)
+    if refusal is not None:
+        return NotAllowed("status", refusal)
+    if wanted is BulkStatus.PROCESSING and current is not BulkStatus.PAUSED:
+        # Already going: what of it LINE refused is what is to go on.
+        if await resume_objects(conn, bulk_id, now=now):
+            await wake_run(conn, bulk_id, now=now)
+        return current
+    if wanted is current:
+        return current
+    await say_status(conn, bulk_id, run_word(wanted), now=now)
+    if wanted is not BulkStatus.PAUSED:
+        # What LINE refused goes on too; of a cancelled bulk it is parked until it ends.
+        await resume_objects(conn, bulk_id, now=now)
+    _, after = await _lock(conn, account_id, name, now) or locked
+    return after
+
+
+async def give_change(
+    conn: Connection, account_id: int, name: str, change: Change, now: datetime
+) -> BulkView | NotAllowed | None:
+    """Give a bulk another time or pace in the caller's transaction; gives where it then is."""
+    locked = await _lock(conn, account_id, name, now)
+    if locked is None:
+        return None
+    bulk_id, current = locked
+    refusal = _why_not_changed(current, change)
+    if refusal is not None:
+        return refusal
+    if change.send_at is not None:
+        await say_send_at(conn, bulk_id, max(change.send_at, now), now=now)
+    if change.pace is not None or change.no_pace:
+        await say_pace(conn, bulk_id, change.pace, now=now)
+    bulk = await find_bulk(conn, account_id, bulk_id)
+    return None if bulk is None else await _view(conn, bulk, now)
 
 
 def _why_not_changed(current: BulkStatus, change: Change) -> NotAllowed | None:

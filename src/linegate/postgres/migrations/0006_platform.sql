@@ -197,6 +197,14 @@ CREATE TABLE statistic (
     PRIMARY KEY (account_id, day, sender_id, application_id, entity_id, campaign, status, currency)
 ) WITH (fillfactor = 70);
 
+-- How the messages of bulks ended that are too large to be counted when somebody looks.
+CREATE TABLE bulk_fate (
+    bulk_id  bigint NOT NULL,
+    status   smallint NOT NULL,
+    messages bigint NOT NULL,
+    PRIMARY KEY (bulk_id, status)
+) WITH (fillfactor = 50);
+
 -- How many messages of an account and of each of its keys have not ended. Where one of the two has a
 -- limit, what is accepted is in it at once and what has ended leaves it when it is added up, so that
 -- the limit is never passed; else both are as of the instant in `rollup`.

@@ -59,5 +59,10 @@ CREATE TABLE pulse (
     PRIMARY KEY (grain, account_id, at, status, bucket)
 ) WITH (fillfactor = 70);
 
+-- The lists behind the overview's figures: what ended in a span, by status or by its SMS leg.
+CREATE INDEX final_ended ON final (account_id, status, done_at DESC, message_id DESC);
+ALTER TABLE sms_end ADD ended_at timestamptz;
+CREATE INDEX sms_end_ended ON sms_end (account_id, ended_at DESC, message_id DESC);
+
 -- How many messages a sender was allowed to hand over since it was made: its rate is read from two looks.
 ALTER TABLE sender_pace ADD COLUMN granted bigint NOT NULL DEFAULT 0;

@@ -138,13 +138,23 @@ FROM sender WHERE sender.id = :id AND sender.account_id = ANY(:account_ids::bigi
 INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
 VALUES (:now, :account_id, :actor, 'change', :kind, :subject, :changes::jsonb);
 
--- name: fates_of_bulk :many
--- How messages of a bulk ended, of the first that did: counted up to a limit.
-SELECT ended.status, count(*)::integer AS messages
-FROM (SELECT final.status FROM final JOIN message_object AS object ON object.id = final.object_id
-      WHERE final.message_id > :bulk_id AND final.message_id <= :last_id AND object.bulk_id = :bulk_id
-      ORDER BY final.message_id LIMIT :most) AS ended
+-- name: fates_of_small_bulk :many
+-- How the messages of a bulk ended, counted one by one.
+SELECT final.status, count(*) AS messages
+FROM final JOIN message_object AS object ON object.id = final.object_id
+WHERE final.message_id > :bulk_id AND final.message_id <= :last_id AND object.bulk_id = :bulk_id
 GROUP BY 1 ORDER BY 1;
+
+-- name: fates_of_bulk :many
+-- The same of a large bulk: what was added up, and what is not yet.
+SELECT status, sum(messages)::bigint AS messages
+FROM (SELECT status, messages FROM bulk_fate WHERE bulk_id = :bulk_id
+      UNION ALL
+      SELECT tally.status, tally.messages
+      FROM tally JOIN message_object AS object ON object.id = tally.object_id
+      WHERE tally.object_id > :bulk_id AND tally.object_id <= :last_id AND object.bulk_id = :bulk_id
+        AND tally.status > 0) AS counted
+GROUP BY 1 HAVING sum(messages) > 0 ORDER BY 1;
 
 -- name: account_of_message :value
 -- Whose a message is.
@@ -206,3 +216,49 @@ FROM message JOIN message_object AS object ON object.id = message.object_id WHER
 -- name: used_quotas :many
 -- What was used of an account's daily limits on a day.
 SELECT subject, used FROM quota_use WHERE account_id = :account_id AND day = :day::date ORDER BY subject LIMIT 200;
+
+-- name: ended_messages_of :many
+-- What ended last in a span, of some accounts: for each account and status one range of an index.
+SELECT newest.id, newest.at
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN unnest(:statuses::smallint[]) AS wanted (status)
+CROSS JOIN LATERAL (
+    SELECT final.message_id AS id, final.done_at AS at
+    FROM final
+    JOIN message_object AS object ON object.id = final.object_id
+    JOIN sender ON sender.id = object.sender_id
+    WHERE final.account_id = mine.account_id AND final.status = wanted.status
+      AND final.done_at >= :since AND final.done_at <= :until
+      AND (final.done_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND (:sender::text IS NULL OR sender.name = :sender)
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaign::text IS NULL OR object.campaign = :campaign)
+    ORDER BY final.done_at DESC, final.message_id DESC
+    LIMIT :limit
+) AS newest
+ORDER BY newest.at DESC, newest.id DESC
+LIMIT :limit;
+
+-- name: ended_by_sms :many
+-- The same of what its SMS leg ended.
+SELECT newest.id, newest.at
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN LATERAL (
+    SELECT told.message_id AS id, told.ended_at AS at
+    FROM sms_end AS told
+    JOIN final ON final.message_id = told.message_id
+    JOIN message_object AS object ON object.id = final.object_id
+    JOIN sender ON sender.id = object.sender_id
+    WHERE told.account_id = mine.account_id AND final.status = ANY(:statuses::smallint[])
+      AND told.ended_at >= :since AND told.ended_at <= :until
+      AND (told.ended_at, told.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND (:sender::text IS NULL OR sender.name = :sender)
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaign::text IS NULL OR object.campaign = :campaign)
+    ORDER BY told.ended_at DESC, told.message_id DESC
+    LIMIT :limit
+) AS newest
+ORDER BY newest.at DESC, newest.id DESC
+LIMIT :limit;

@@ -20,3 +20,10 @@ WHERE division.account_id = :account_id AND division.kind = :kind::division_kind
 -- name: sender_names :many
 -- The senders of an account, by name.
 SELECT name FROM sender WHERE account_id = :account_id ORDER BY name LIMIT 500;
+
+-- name: accounts_with_backlog :many
+-- Accounts by name, with what of each has not ended.
+SELECT account.id, account.name, account.created_at, account.suspended_at, account.parked_since,
+       GREATEST(COALESCE(backlog.waiting, 0), 0) AS waiting
+FROM account LEFT JOIN backlog ON backlog.account_id = account.id AND backlog.key_id = 0
+ORDER BY account.name LIMIT 200;

@@ -31,12 +31,17 @@ parts AS (
     DELETE FROM sms_part
     WHERE message_id = ANY (ARRAY(SELECT message_id FROM sms_part WHERE message_id < :before_id LIMIT :limit)) RETURNING 1
 ),
+fates AS (
+    DELETE FROM bulk_fate
+    WHERE bulk_id = ANY (ARRAY(SELECT bulk_id FROM bulk_fate WHERE bulk_id < :before_id LIMIT :limit)) RETURNING 1
+),
 pushes AS (
     DELETE FROM push
     WHERE message_id = ANY (ARRAY(SELECT message_id FROM push WHERE message_id < :before_id LIMIT :limit)) RETURNING 1
 )
 SELECT (SELECT count(*) FROM names) + (SELECT count(*) FROM runs) + (SELECT count(*) FROM tracks)
-     + (SELECT count(*) FROM holds) + (SELECT count(*) FROM parts) + (SELECT count(*) FROM pushes);
+     + (SELECT count(*) FROM holds) + (SELECT count(*) FROM parts) + (SELECT count(*) FROM fates)
+     + (SELECT count(*) FROM pushes);
 
 -- name: short_retentions :many
 -- Accounts that keep messages for less long than the installation.
@@ -59,7 +64,12 @@ receipts AS (DELETE FROM sms_receipt WHERE message_id = ANY(:ids)),
 ends AS (DELETE FROM sms_end WHERE message_id = ANY(:ids)),
 failovers AS (DELETE FROM failover WHERE message_id = ANY(:ids)),
 pushes AS (DELETE FROM push WHERE message_id = ANY(:ids)),
-tries AS (DELETE FROM push_try WHERE message_id = ANY(:ids)),
+tries AS (DELETE FROM push_try WHERE message_id = ANY(:ids) RETURNING endpoint_id, post_id),
+-- What an endpoint answered may repeat what it was told.
+answers AS (
+    UPDATE push_post SET answer = '' FROM tries
+    WHERE push_post.endpoint_id = tries.endpoint_id AND push_post.id = tries.post_id AND push_post.answer <> ''
+),
 attempts AS (DELETE FROM attempt WHERE message_id = ANY(:ids)),
 events AS (DELETE FROM late_event WHERE message_id = ANY(:ids)),
 names AS (DELETE FROM client_id WHERE id = ANY(:ids) AND kind = 'message'),
@@ -87,6 +97,9 @@ names AS (
 ),
 runs AS (
     DELETE FROM bulk_run USING empty WHERE bulk_run.bulk_id = empty.id
+),
+fates AS (
+    DELETE FROM bulk_fate USING empty WHERE bulk_fate.bulk_id = empty.id
 ),
 tracks AS (
     DELETE FROM track USING empty WHERE track.bulk_id = empty.id

@@ -207,10 +207,10 @@ new_final AS (
 ),
 new_end AS (
     INSERT INTO sms_end (message_id, route_id, sender, parts, price, currency, mcc_mnc, line_status, line_error,
-                         account_id, sent_at)
+                         account_id, sent_at, ended_at)
     SELECT ended.id, ended.route_id, COALESCE(ended.sms_sender, sms_route.default_sender, ''), ended.parts, ended.price,
            ended.currency, ended.mcc_mnc, ended.line_status, ended.line_error, ended.account_id,
-           COALESCE(ended.sent_at, :now)
+           COALESCE(ended.sent_at, :now), :now
     FROM ended LEFT JOIN sms_route ON sms_route.id = ended.route_id
 ),
 new_push AS (

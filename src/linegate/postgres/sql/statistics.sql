@@ -42,6 +42,16 @@ summed AS (
     DO UPDATE SET messages = statistic.messages + excluded.messages, by_sms = statistic.by_sms + excluded.by_sms,
                   cost = statistic.cost + excluded.cost
 ),
+fates AS (
+    INSERT INTO bulk_fate (bulk_id, status, messages)
+    SELECT run.bulk_id, taken.status, sum(taken.messages)
+    FROM taken
+    JOIN message_object AS object ON object.id = taken.object_id
+    JOIN bulk_run AS run ON run.bulk_id = object.bulk_id AND run.messages > :few::integer
+    WHERE taken.status > 0 AND taken.messages > 0
+    GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (bulk_id, status) DO UPDATE SET messages = bulk_fate.messages + excluded.messages
+),
 unfinished AS (
     INSERT INTO backlog (account_id, key_id, waiting)
     SELECT account_id, subject.key_id, sum(more)

@@ -1,0 +1,38 @@
+"""The endpoint that a page is about, and what was done to it, for the audit log."""
+
+from linegate.console.visit import Visit
+from linegate.postgres.console import EndpointState, endpoint_of, endpoint_states, note_change
+from linegate.postgres.pool import Connection, Pool
+
+__all__ = ["MOST", "find_endpoint", "note_push"]
+
+MOST = 1001
+"""Where counting of what waits for one endpoint stops."""
+
+
+async def find_endpoint(pool: Pool, visit: Visit) -> EndpointState | None:
+    """The endpoint in the path, if the viewer may look at it."""
+    text = visit.path["endpoint_id"]
+    if not text.isdecimal() or len(text) > 18:
+        return None
+    async with pool.acquire() as conn:
+        owner = await endpoint_of(conn, int(text), list(visit.viewer.accounts))
+        if owner is None:
+            return None
+        states = await endpoint_states(conn, [owner[0]], most=MOST, endpoint_id=int(text), limit=1)
+    return states[0] if states else None
+
+
+async def note_push(
+    conn: Connection, visit: Visit, endpoint: EndpointState, what: str, count: int
+) -> None:
+    """Write down, in the caller's transaction, that reports of an endpoint are pushed again."""
+    await note_change(
+        conn,
+        account_id=endpoint.account_id,
+        actor=visit.actor,
+        kind="endpoint",
+        subject=endpoint.url,
+        changes={what: [None, count]},
+        now=visit.now,
+    )

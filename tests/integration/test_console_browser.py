@@ -3,25 +3,32 @@
 CONSOLE_SCREENSHOTS names a folder to keep pictures in (docs/console).
 """
 
-import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from linegate.console.compose import FIRST_CONTENT
-from support.browser import CHROMIUM, Stage, a_stage, faults_of, opened
-from support.console import PASSWORD
+from linegate.postgres.directory import set_default_endpoint
+from support.browser import (
+    CHROMIUM,
+    Stage,
+    a_stage,
+    faults_of,
+    faults_of_pages,
+    log_in,
+    opened,
+    press,
+    said,
+)
 from support.gateway import a_request
 from support.waiting import until
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="this machine lacks chromium")
 
-_PICTURES = os.environ.get("CONSOLE_SCREENSHOTS")
 _PAGES = {
     "overview": "/",
     "messages": "/messages",
@@ -29,11 +36,13 @@ _PAGES = {
     "compose": "/compose",
     "templates": "/templates",
     "webhooks": "/webhooks",
+    "profiles": "/webhooks/profiles",
     "senders": "/senders",
     "sender": "/senders/1",
     "keys": "/keys",
     "users": "/users",
     "parts": "/parts",
+    "accounts": "/accounts",
     "audit": "/audit",
     "guide": "/guide",
     "sandbox": "/sandbox",
@@ -43,17 +52,16 @@ _PAGES = {
 @pytest.fixture
 async def stage(database_url: str) -> AsyncIterator[Stage]:
     async with a_stage(database_url) as running:
-        page = running.page
-        await page.goto(running.gateway.url + "/console/")
-        await page.get_by_label("Name").fill("ops")
-        await page.get_by_label("Password").fill(PASSWORD)
-        await page.get_by_role("button", name="Log in").click()
-        await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        await log_in(running)
         yield running
 
 
 async def filled(stage: Stage) -> str:
     """Give every list something to show; gives the id of a delivered message."""
+    async with stage.gateway.store.pool.acquire() as conn:
+        await set_default_endpoint(
+            conn, account_id=1, url="http://127.0.0.1:9/line-reports", now=datetime.now(UTC)
+        )
     content = {"content": FIRST_CONTENT}
     sent = await stage.send(a_request(*(f"8190100{n:05d}" for n in range(120)), **content))
     bulk = a_request(*(f"8190101{n:05d}" for n in range(300)), **content)
@@ -77,12 +85,16 @@ async def filled(stage: Stage) -> str:
     return message
 
 
-async def press(page: Page, name: str) -> None:
-    await page.get_by_role("button", name=name, exact=True).click()
+async def a_delivery(stage: Stage) -> str:
+    """The path of the endpoint's first delivery."""
 
+    async def has_tried() -> bool:
+        await stage.go("/webhooks/1")
+        return await stage.page.locator("a[href*=deliveries]").count() > 0
 
-async def said(page: Page, words: str) -> None:
-    await expect(page.locator(".said").first).to_contain_text(words)
+    await until(has_tried, every=0.3)
+    path = await stage.page.locator("a[href*=deliveries]").first.get_attribute("href")
+    return str(path).removeprefix("/console")
 
 
 # Looks --------------------------------------------------------------------------------------------
@@ -94,33 +106,12 @@ async def test_every_page_in_both_themes_and_two_widths_is_sound(stage: Stage) -
         **_PAGES,
         "message": f"/messages/{message}",
         "bulk": "/bulks/1/autumn-news",
+        "webhook": "/webhooks/1",
+        "delivery": await a_delivery(stage),
     }
-    faults: list[str] = []
-    for dark in (False, True):
-        for width in (1280, 390):
-            async with opened(stage, dark=dark, width=width) as page:
-                for name, path in pages.items():
-                    await stage.go(path)
-                    faults += await look(page, name, dark=dark, width=width)
+    faults = await faults_of_pages(stage, pages)
     assert not faults, "\n".join(faults)
     assert stage.errors == []
-
-
-async def look(page: Page, name: str, *, dark: bool, width: int) -> list[str]:
-    """What is wrong with a page as it stands."""
-    where = f"{name}, {'dark' if dark else 'light'}, {width} wide"
-    wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    found = [f"{where}: {fault}" for fault in await faults_of(page)]
-    if wide > 0:
-        found.append(f"{where}: {wide} pixels too wide")
-    kept = {(False, 1280), (True, 1280)} if name == "overview" else {(False, 1280)}
-    is_phone = name in ("overview", "message") and width == 390 and not dark
-    if _PICTURES and ((dark, width) in kept or is_phone):
-        suffix = "-dark" if dark else "-phone" if width == 390 else ""
-        folder = Path(_PICTURES)
-        folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test's own folder
-        await page.screenshot(path=folder / f"{name}{suffix}.png", full_page=width == 390)
-    return found
 
 
 async def test_the_theme_can_be_switched_and_stays(stage: Stage) -> None:
@@ -345,11 +336,20 @@ async def test_an_endpoint_is_set_retried_and_replayed(stage: Stage) -> None:
         return await page.locator("tbody tr").count() > 0
 
     await until(has_failed, every=0.3)
-    assert await faults_of(page) == []
     await press(page, "Try what waits now")
     await said(page, "It is tried now")
-    await page.locator("tbody input[type=checkbox]").first.check()
+    await page.locator("tbody input[name=message]").first.check()
     await press(page, "Push the ticked ones again")
+    await said(page, "pushed again")
+    await page.get_by_role("link", name="failed").click()
+    await page.locator("tbody input[name=post]").first.check()
+    await press(page, "Push the ticked deliveries again")
+    await said(page, "pushed again")
+    await page.locator("a[href*=deliveries]").first.click()
+    await expect(page.locator("main")).to_contain_text("POST http://127.0.0.1:9/reports")
+    await expect(page.locator("main")).to_contain_text("no connection")
+    await expect(page.locator("main")).to_contain_text("Exactly what was sent")
+    await press(page, "Push its reports again")
     await said(page, "pushed again")
     now = datetime.now(UTC)
     await page.get_by_label("From (UTC)").fill(f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}")

@@ -12,9 +12,7 @@ from linegate.cli.keys import create_key
 from linegate.console.app import ADMINISTRATORS, ANYBODY, OPERATORS, Console, Line
 from linegate.console.hands import Hands
 from linegate.domain.keys import ALL_SCOPES
-from linegate.postgres.directory import set_default_endpoint
 from linegate.postgres.identities import KeyRules
-from linegate.postgres.templates import Wording, insert_template
 from linegate.webhook.guard import Guard
 from support.clock import FakeClock
 from support.console import PASSWORD, Visitor, a_link, a_user
@@ -153,18 +151,6 @@ async def test_a_console_cookie_is_no_credential_of_the_api(
 # Every route --------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_shown_or_done_without_login(gateway: Gateway, clock: FakeClock) -> None:
-    stranger = Visitor(gateway)
-    lines = table(gateway, clock)
-    assert len(lines) > 5
-    for line in lines:
-        path = a_path(line)
-        answer = await (stranger.get(path) if line.method == "GET" else stranger.post(path))
-        assert answer.status in (303, 401), path
-        if answer.status == 303:
-            assert answer.headers["Location"] == "/console/login"
-
-
 async def test_nothing_is_done_without_the_token_of_our_own_page(
     gateway: Gateway, visitor: Visitor, clock: FakeClock
 ) -> None:
@@ -246,62 +232,6 @@ async def test_another_account_is_not_seen(gateway: Gateway, clock: FakeClock) -
     assert b"ACME" not in (await mallory.get("/console/")).body
     mallory.cookies["linegate_account"] = "1"
     assert b"ACME" not in (await mallory.get("/console/")).body
-
-
-async def belongings(gateway: Gateway, clock: FakeClock) -> dict[str, str]:
-    """What ACCOUNT has, by how paths name it."""
-    message = await a_message(gateway)
-    async with gateway.store.pool.acquire() as conn:
-        account_id = await conn.fetchval("SELECT id FROM account WHERE name = $1", ACCOUNT)
-        sender_id = await conn.fetchval("SELECT id FROM sender WHERE account_id = $1", account_id)
-        endpoint_id = await set_default_endpoint(
-            conn, account_id=account_id, url="https://acme.example/reports", now=clock.now()
-        )
-        bulk_id = await conn.fetchval("SELECT id FROM bulk WHERE account_id = $1", account_id)
-        template_id = await insert_template(
-            conn,
-            account_id=account_id,
-            sender_id=sender_id,
-            name="ACME-template",
-            language="",
-            says=Wording("a", '{"type":"BUBBLE"}', '{"type":"flex"}'),
-            now=clock.now(),
-        )
-    return {
-        "message_id": message,
-        "account_id": str(account_id),
-        "bulk_id": f"{bulk_id:016x}",
-        "sender_id": str(sender_id),
-        "endpoint_id": str(endpoint_id),
-        "template_id": str(template_id),
-    }
-
-
-async def test_no_route_shows_or_changes_what_is_another_accounts(
-    gateway: Gateway, clock: FakeClock
-) -> None:
-    named = await belongings(gateway, clock)
-    await create_account(gateway.store, "other")
-    await a_user(gateway, clock, "mallory", account="other")
-    await a_user(gateway, clock, "alice", account=ACCOUNT)
-    mallory, alice = Visitor(gateway), Visitor(gateway)
-    await mallory.login("mallory")
-    await alice.login("alice")
-    for line in table(gateway, clock):
-        if line.needs == OPERATORS or line.path == "/logout":
-            continue
-        path = "/console" + re.sub(r"\{(\w+)\}", lambda found: named[found[1]], line.path)
-        if line.method == "GET":
-            mine, theirs = await alice.get(path), await mallory.get(path)
-            assert mine.status == 200, path
-            assert theirs.status == (404 if "{" in line.path else 200), path
-            assert b"ACME" not in theirs.body, path
-            assert b"acme.example" not in theirs.body, path
-        elif "{" in line.path:
-            assert (await mallory.post(path, word="pause", reason="x")).status == 404, path
-    async with gateway.store.pool.acquire() as conn:
-        assert await conn.fetchval("SELECT count(*) FROM sender WHERE hold IS NOT NULL") == 0
-        assert await conn.fetchval("SELECT count(*) FROM bulk_run") == 0
 
 
 async def test_words_that_somebody_else_put_into_a_link_are_not_said(visitor: Visitor) -> None:

@@ -1,15 +1,18 @@
-"""A whole sandbox in this process, and a real browser that is logged in to its console."""
+"""A whole sandbox in this process, and a real browser that is logged in to its console.
+
+CONSOLE_SCREENSHOTS names a folder to keep pictures in (docs/console).
+"""
 
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Dialog, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Dialog, Page, async_playwright, expect
 from prometheus_client import CollectorRegistry
 
 from linegate.cli.keys import create_key
@@ -20,12 +23,25 @@ from linegate.postgres.identities import KeyRules
 from linegate.service import running_worker
 from linegate.simulator.app import running
 from linegate.simulator.settings import ChannelSettings, SimulatorSettings
-from support.console import a_user
+from support.console import PASSWORD, a_user
 from support.gateway import ACCOUNT, CHANNEL_SECRET, SENDER, Gateway, running_api, settings_for
 
-__all__ = ["AXE", "CHROMIUM", "Stage", "a_stage", "faults_of", "opened"]
+__all__ = [
+    "AXE",
+    "CHROMIUM",
+    "Stage",
+    "a_stage",
+    "faults_of",
+    "faults_of_pages",
+    "log_in",
+    "opened",
+    "press",
+    "said",
+]
 
 CHROMIUM = shutil.which("chromium")
+_PICTURES = os.environ.get("CONSOLE_SCREENSHOTS")
+_ON_PHONES = ("overview", "message", "guide", "webhook")
 AXE = (Path(__file__).parents[1] / "data" / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -134,3 +150,51 @@ async def faults_of(page: Page) -> list[str]:
         for each in found
         if each["impact"] in ("serious", "critical")
     ]
+
+
+async def faults_of_pages(stage: Stage, pages: Mapping[str, str]) -> list[str]:
+    """What is wrong with pages (name -> path), in both themes, at a desk and on a phone."""
+    faults: list[str] = []
+    for dark in (False, True):
+        for width in (1280, 390):
+            async with opened(stage, dark=dark, width=width) as page:
+                for name, path in pages.items():
+                    await stage.go(path)
+                    faults += await _look(page, name, dark=dark, width=width)
+    return faults
+
+
+async def _look(page: Page, name: str, *, dark: bool, width: int) -> list[str]:
+    """What is wrong with a page as it stands."""
+    where = f"{name}, {'dark' if dark else 'light'}, {width} wide"
+    wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    found = [f"{where}: {fault}" for fault in await faults_of(page)]
+    if wide > 0:
+        found.append(f"{where}: {wide} pixels too wide")
+    is_kept = not dark if width == 1280 else name in _ON_PHONES and not dark
+    if _PICTURES and (is_kept or (name == "overview" and width == 1280)):
+        suffix = "-dark" if dark else "-phone" if width == 390 else ""
+        folder = Path(_PICTURES)
+        folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test's own folder
+        await page.screenshot(path=folder / f"{name}{suffix}.png", full_page=width == 390)
+    return found
+
+
+async def log_in(stage: Stage) -> None:
+    """Log in as the operator by the form."""
+    page = stage.page
+    await page.goto(stage.gateway.url + "/console/")
+    await page.get_by_label("Name").fill("ops")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+async def press(page: Page, name: str) -> None:
+    """Press the one button of this name."""
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def said(page: Page, words: str) -> None:
+    """Wait until the page says these words at its head."""
+    await expect(page.locator(".said").first).to_contain_text(words)

@@ -1,0 +1,92 @@
+"""Each figure of the overview leads to the list of exactly what it counts."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from support.clock import FakeClock
+from support.console import Visitor, a_user
+from support.gateway import Gateway, running_api
+from support.reports import given_account
+
+EXPIRED, DELIVERED = 15, 5
+
+
+@pytest.fixture
+async def gateway(database_url: str, clock: FakeClock) -> AsyncIterator[Gateway]:
+    async with running_api(database_url, clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def visitor(gateway: Gateway, clock: FakeClock) -> Visitor:
+    """Sees 3 delivered (1 by SMS) and 2 expired in the last hour, and 4 delivered before it."""
+    scene = await given_account(gateway.store.pool, clock.now())
+    await scene.finished(4, now=clock.now() - timedelta(hours=3))
+    ids = await scene.finished(3, now=clock.now())
+    await scene.finished(2, now=clock.now(), status=EXPIRED)
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute(
+            "UPDATE final SET sent_at = done_at - interval '30 hours' WHERE status = $1", EXPIRED
+        )
+        await conn.execute(
+            "INSERT INTO sms_end (message_id, sender, parts, line_status, line_error, account_id,"
+            " sent_at, ended_at) SELECT $1, 'SMS', 1, 0, 0, $2, $3, $3",
+            ids[0],
+            scene.account_id,
+            clock.now(),
+        )
+    await a_user(gateway, clock, "alice", account="shop")
+    found = Visitor(gateway)
+    await found.login("alice")
+    return found
+
+
+async def listed(visitor: Visitor, label: str, span: str = "hour") -> tuple[str, int]:
+    """What a figure of the overview says, and how many messages its list has."""
+    page = (await visitor.get(f"/console/?span={span}")).body.decode()
+    tile = re.search(rf'href="([^"]+)"><strong>([^<]+)</strong><span>{label}', page)
+    legend = re.search(rf'href="([^"]+)"><i class="[^"]+"></i>{label} ([^<]+)</a>', page)
+    told = tile or legend
+    assert told is not None
+    path, figure = told.groups()
+    found = (await visitor.get(unescape(path))).body.decode()
+    return figure, len(re.findall(r'<td><a href="/console/messages/', found))
+
+
+@pytest.mark.parametrize(
+    ("label", "figure", "messages"),
+    [
+        ("ended", "5", 5),
+        ("delivered", "60.0 %", 3),
+        ("ended by SMS", "20.0 %", 1),
+        ("expired", "2", 2),
+        ("rejected", "0", 0),
+    ],
+)
+async def test_a_figure_of_the_last_hour_leads_to_its_messages(
+    visitor: Visitor, label: str, figure: str, messages: int
+) -> None:
+    assert await listed(visitor, label) == (figure, messages)
+
+
+async def test_a_figure_of_the_last_day_leads_to_those_of_the_day(visitor: Visitor) -> None:
+    assert await listed(visitor, "ended", span="day") == ("9", 9)
+
+
+async def test_the_list_by_end_is_cut_by_its_other_fields_and_by_account(
+    gateway: Gateway, clock: FakeClock, visitor: Visitor
+) -> None:
+    page = await visitor.get("/console/messages?by=end&sender=shop-sender&group=EXPIRED")
+    assert page.body.count(b'<td><a href="/console/messages/') == 2
+    page = await visitor.get("/console/messages?by=end&sender=nobody")
+    assert page.body.count(b'<td><a href="/console/messages/') == 0
+    await a_user(gateway, clock, "mallory", account="acme")
+    mallory = Visitor(gateway)
+    await mallory.login("mallory")
+    for query in ("by=end", "leg=SMS"):
+        theirs = await mallory.get(f"/console/messages?{query}")
+        assert theirs.body.count(b'<td><a href="/console/messages/') == 0

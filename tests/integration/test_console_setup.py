@@ -1,5 +1,6 @@
 """What can be set up and looked up in the console: over HTTP, as a browser without pictures."""
 
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -260,6 +261,10 @@ async def test_an_operator_makes_an_account_once_and_nobody_else_does(
     assert b">newcomer</option>" in (await ops.get(made.headers["Location"])).body
     assert (await ops.post("/console/accounts", name="newcomer")).status == 400
     assert (await alice.post("/console/accounts", name="another")).status == 403
+    own = re.search(rb'value="(\d+)" >acme', (await ops.get("/console/accounts")).body)
+    assert own is not None
+    locked_out = await ops.post("/console/accounts/suspend", account=own[1].decode())
+    assert locked_out.status == 400
     assert b"New account" not in (await alice.get("/console/users")).body
     async with gateway.store.pool.acquire() as conn:
         names = await conn.fetch("SELECT name FROM account ORDER BY name")

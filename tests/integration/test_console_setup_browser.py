@@ -78,7 +78,7 @@ async def part(stage: Stage, page: Page) -> None:
     await page.get_by_label("Id, as requests give it").fill("plant")
     await press(page, "Create")
     await said(page, "entity plant was created")
-    await page.get_by_role("link", name="Settings of entity plant").click()
+    await page.get_by_role("link", name="Change the settings of entity plant").click()
     form = page.locator("form[action$=settings]")
     await form.get_by_label("Default sender").select_option("ACME")
     await form.get_by_label("Templates").select_option("required")

@@ -285,11 +285,12 @@ async def test_no_route_shows_or_changes_what_is_anothers(
 async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
     gateway: Gateway, clock: FakeClock, names: dict[str, str]
 ) -> None:
-    """The owner is answered by all of them: the names and fields are right."""
-    owner = await login(gateway, clock, "v-second", VICTIM, is_operator=True)
+    """An operator who acts for the victim is answered by all: the names and fields are right."""
+    owner = await login(gateway, clock, "ops", ACCOUNT, is_operator=True)
     await owner.post("/console/account", account=names["account_id"])
     last = ("/subscriptions/delete", "/webhooks/profiles/delete", "/webhooks/security/delete")
     again = {"/senders", "/routes", "/parts", "/users", "/accounts"}  # their names are taken by now
+    faults: list[str] = []
     walk = [each for each in routes(gateway) if each[1] not in OPEN | OF_NOBODY]
     walk.sort(key=lambda each: last.index(each[1]) if each[1] in last else -1)
     for method, path in walk:
@@ -297,10 +298,12 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
             continue  # LINE is no simulated one here
         answer = await ask(owner, method, path, names)
         expected = (400,) if method == "POST" and path in again else (200, 303)
-        assert answer.status in expected, (method, path, answer.status)
-        if method == "GET" and "{" in path and path != "/guide/sent/{message_id}":
-            shown = (WORD, NUMBER, names["bulk_id"])
-            assert any(each in answer.body.decode() for each in shown), path
+        marks = (WORD, NUMBER, names["bulk_id"], names["message_id"])
+        shown = any(each in answer.body.decode() for each in marks)
+        is_page = method == "GET" and "{" in path and not path.endswith("/live")
+        if answer.status not in expected or (is_page and not shown):
+            faults.append(f"{method} {path}: {answer.status}")
+    assert faults == []
     async with gateway.store.pool.acquire() as conn:
         states = {each.name: each for each in await accounts_with_backlog(conn)}
     assert states[VICTIM].suspended_at is None

@@ -52,6 +52,9 @@ class AccountPages:
         account_id = _account(visit)
         if account_id is None:
             return missing(visit, "account")
+        if account_id == visit.viewer.home_id:
+            words = "Nobody can suspend the account of their own user: it would end their session."
+            return refused(visit, words)
         async with acting(self._store.pool, visit.actor) as conn:
             is_new = await suspend_account(conn, account_id, now=visit.now)
         name = visit.viewer.accounts[account_id]

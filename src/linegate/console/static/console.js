@@ -74,3 +74,11 @@ if (editor) {
     editor.scrollTop = Math.max(0, (line - 8) * 20);
   });
 }
+
+/* A picture that cannot be had: a hatched piece in its place, as large. */
+document.addEventListener("error", (event) => {
+  if (!event.target.matches || !event.target.matches(".fx-bubble img")) return;
+  const piece = document.createElement("span");
+  piece.className = event.target.className + " fx-missing";
+  event.target.replaceWith(piece);
+}, true);

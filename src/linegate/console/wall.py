@@ -41,7 +41,7 @@ SMS_SWITCHES = {
     "unanswered": "does not answer",
     "closed": "closes the connection",
 }
-_TIMEOUT = aiohttp.ClientTimeout(total=3)
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class Wall:

@@ -7,8 +7,10 @@ import socket
 
 import pytest
 
-from linegate.postgres.pool import Pool
+from linegate.postgres.pool import AWAY, Pool, connect, transaction
 from linegate.silence import bear_silence
+from support.database import blocking
+from support.waiting import until
 
 
 def connected() -> tuple[socket.socket, socket.socket]:
@@ -45,3 +47,30 @@ async def test_a_session_that_holds_locks_ends_before_those_who_wait_give_up(poo
     ]
     assert 0 < idle < waiting
     assert await pool.fetchval("SHOW client_connection_check_interval") == "5s"
+
+
+async def test_a_transaction_that_the_server_ended_counts_as_a_database_that_is_away(
+    pool: Pool, database_url: str
+) -> None:
+    """What a process meets that stood still in the middle of one: its work is done again."""
+
+    async def stand_still() -> None:
+        async with transaction(pool) as conn:
+            await conn.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            pid = conn.get_server_pid()
+            blocking(lambda: until_ended(database_url, pid))  # our event loop does not turn
+            await conn.execute("SELECT 1")
+
+    with pytest.raises(AWAY):
+        await stand_still()
+
+
+async def until_ended(database_url: str, pid: int) -> None:
+    conn = await connect(database_url)
+
+    async def has_ended() -> bool:
+        alive = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
+        return bool(await conn.fetchval(alive, pid))
+
+    await until(has_ended)
+    await conn.close()

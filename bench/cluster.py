@@ -13,16 +13,16 @@ It fails if a message that was answered with 200 has no report or two, if one ca
 import argparse
 import asyncio
 import random
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster_load import Load, Verdict, judged
 from cluster_world import Cluster, ClusterError, Node, built
+from installation import stoppable
 from machines import Machine, enter, machines
 from rich.console import Console
 from rich.table import Table
@@ -235,13 +235,6 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _stoppable(work: Coroutine[None, None, bool]) -> bool:
-    """Also when we are told to end, what we started is stopped."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> int:
     """Run and print; the exit code is 0 only if the books are right."""
     options = _options()
@@ -253,7 +246,7 @@ def main() -> int:
         with machines(("db", *_NODES, "outside")) as made:
             enter(made["outside"])
             try:
-                well = asyncio.run(_stoppable(scene(made, folder, options)))
+                well = asyncio.run(stoppable(scene(made, folder, options)))
             except (ClusterError, asyncio.CancelledError) as error:
                 _console.print(f"FAILED: {error}", markup=False)
                 well = False

@@ -20,6 +20,7 @@ import os
 import sys
 import time
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -312,7 +313,8 @@ def _others(figures: Figures) -> str:
     return f"{max(0.0, used - sum(figures.cpu.values()) / figures.seconds):.2f} of {cores}"
 
 
-def _options() -> argparse.Namespace:
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options in these words; None: of the command line."""
     parser = argparse.ArgumentParser(description="Measure linegate's whole path on this machine.")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (1)")
     parser.add_argument(
@@ -324,13 +326,13 @@ def _options() -> argparse.Namespace:
         "--trace", type=float, metavar="SHARE", help="trace this share of the requests, 0 to 1"
     )
     parser.add_argument("--profile", type=Path, help="folder for stacks; needs py-spy")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def main() -> int:
     """Run and print; the exit code is 0 only if every message ended in exactly one report."""
     try:
-        figures = uvloop.run(stoppable(bench(_options())))
+        figures = uvloop.run(stoppable(bench(options_of())))
     except BenchError as error:
         _console.print(f"FAILED: {error}", markup=False)
         return 1

@@ -11,33 +11,28 @@ import os
 import statistics
 import sys
 
-from installation import BenchError
+import uvloop
+from installation import BenchError, stoppable
 from rich.console import Console
 from rich.table import Table
-from whole_path import Figures, bench
+from whole_path import Figures, bench, options_of
 
 _GROUPS = ("api", "workers", "postgres", "simulator", "client")
+_Found = dict[int, list[Figures]]  # by number of workers
 _console = Console(width=100, highlight=False)
 
 
-async def compare(rounds: int, quick: bool) -> dict[int, list[Figures]]:
+async def compare(rounds: int, quick: bool) -> _Found:
     """So many rounds of one and of two workers, each on a fresh installation."""
-    found: dict[int, list[Figures]] = {1: [], 2: []}
+    found: _Found = {1: [], 2: []}
     for _ in range(rounds):
         for workers, figures in found.items():
-            options = argparse.Namespace(
-                workers=workers,
-                events_per_call=20,
-                only="bulks",
-                quick=quick,
-                profile=None,
-                trace=None,
-            )
-            figures.extend(await bench(options))
+            words = ["--workers", str(workers), "--events-per-call", "20", "--only", "bulks"]
+            figures.extend(await bench(options_of([*words, *(["--quick"] if quick else [])])))
     return found
 
 
-def show(found: dict[int, list[Figures]]) -> None:
+def show(found: _Found) -> None:
     """Print medians side by side."""
     table = Table(title="Bulks of 1,000, the whole path: median of the rounds")
     for head in ("", "1 worker", "2 workers"):
@@ -79,9 +74,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of the messages")
     options = parser.parse_args()
     try:
-        found = asyncio.run(compare(options.rounds, options.quick))
+        found = uvloop.run(stoppable(compare(options.rounds, options.quick)))
     except BenchError as error:
         _console.print(f"FAILED: {error}", markup=False)
+        return 1
+    except asyncio.CancelledError:
         return 1
     show(found)
     problems = [problem for each in found.values() for f in each for problem in f.problems]

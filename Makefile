@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-sms bench-floor bench-start soak chaos-test docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-year bench-sms bench-floor bench-start soak chaos-test docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench-webhooks: setup ## Reports a second to working endpoints while a hundred d
 
 bench-logs: setup ## Every way to ask the log, on a million messages: its index and its time
 	$(BIN)/python bench/log_plans.py
+
+bench-year: setup ## Every page, list and chore on ten million messages of a year (an hour, 20 GB)
+	$(BIN)/python bench/year.py
 
 bench-sms: setup ## SMS a second on one SMPP session, with the memory and sequence numbers it keeps
 	$(BIN)/python bench/sms_session.py

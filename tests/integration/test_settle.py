@@ -1,11 +1,8 @@
 """Settling: written once, by who holds the message, together with its report or not at all."""
 
 import asyncio
-import json
 import random
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
 
@@ -14,7 +11,7 @@ from linegate.domain.decide import Finish, State, Step, TryAgain, Unfinished, Wa
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.postgres.dispatching import Tried, deliver, finish, move
 from linegate.postgres.pool import transaction
-from linegate.postgres.queries import bundled
+from support.plans import ways_to
 from support.world import HOUR, SECOND, World
 
 ACCEPTED = Outcome(OutcomeKind.ACCEPTED, code=200, request_id="r-1")
@@ -208,21 +205,5 @@ async def test_a_claim_looks_for_each_senders_oldest_and_never_at_all_that_is_du
 
 
 async def ways_to_the_queue(world: World, name: str) -> list[str]:
-    """How the statement's plan reads the queue: which index, and whether by key."""
-    query = next(each for each in bundled() if each.name == name)
     async with transaction(world.pool) as conn:
-        await conn.execute(f"PREPARE asked AS {query.sql}")
-        nulls = ", ".join(["NULL"] * len(query.params))
-        (row,) = await conn.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE asked({nulls})")
-        await conn.execute("DEALLOCATE asked")
-    return [
-        f"{node.get('Index Name')}, {'by key' if 'Index Cond' in node else 'all of it'}"
-        for node in nodes_of(json.loads(row[0])[0]["Plan"])
-        if node.get("Relation Name") == "queue" and node["Node Type"].endswith("Scan")
-    ]
-
-
-def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from nodes_of(part)
+        return await ways_to(conn, name, "queue")

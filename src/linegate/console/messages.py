@@ -56,7 +56,7 @@ class Messages:
         elif by_end and not is_narrow:
             found, after = await self._ended(visit, asked)
         else:
-            found, after = await self._page(visit, asked)
+            found, after = await self._logbook.newest(visit.viewer.account_ids, asked)
         return page(
             visit,
             "messages.html",
@@ -102,19 +102,6 @@ class Messages:
             sms_text=sms_text,
             report=report,
         )
-
-    async def _page(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:
-        """The newest of all accounts that are looked at."""
-        found: list[Logged] = []
-        is_more = False
-        for account_id in visit.viewer.account_ids:
-            got = await self._logbook.page(account_id, asked)
-            found += got.logged
-            is_more = is_more or got.next is not None
-        found.sort(key=_place, reverse=True)
-        is_more = is_more or len(found) > _PAGE
-        found = found[:_PAGE]
-        return found, _place(found[-1]) if found and is_more else None
 
     async def _ended(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:
         """What ended in the span, the newest end first."""
@@ -177,11 +164,6 @@ def _asked(query: Form) -> Asked:
         before=_read(query.text("after")),
     )
     return asked if asked.status_group in (None, *_GROUPS) else replace(asked, status_group=None)
-
-
-def _place(logged: Logged) -> Place:
-    message = logged.message
-    return (message.sent_at or logged.accepted_at, message.id)
 
 
 def _written(place: Place) -> str:

@@ -11,6 +11,7 @@ from linegate.postgres.queries import bundled
 from linegate.postgres.reporting import finished
 
 __all__ = [
+    "BulkRange",
     "Content",
     "FailedOver",
     "History",
@@ -22,6 +23,7 @@ __all__ = [
     "TriedPush",
     "TriedSend",
     "WaitingPush",
+    "bulk_ranges",
     "find_client_ids",
     "find_own_sender",
     "load_contents",
@@ -29,6 +31,7 @@ __all__ = [
     "load_logged",
     "log_account",
     "log_bulks",
+    "log_horizon",
     "log_messages",
     "log_network",
     "log_unfinished",
@@ -56,6 +59,21 @@ class LogFilter(NamedTuple):
     entity_id: str | None = None
     application_id: str | None = None
     campaigns: Sequence[str] | None = None
+
+    @property
+    def names_a_part(self) -> bool:
+        """Whether some of an account's messages are meant, by what their objects say."""
+        parts = (self.sender_id, self.entity_id, self.application_id, self.campaigns)
+        return any(part is not None for part in parts)
+
+
+class BulkRange(NamedTuple):
+    """A bulk's first and last id. finished_at: nothing of it was unfinished; None: unknown."""
+
+    id: int
+    last_id: int
+    messages: int
+    finished_at: datetime | None
 
 
 class Logged(NamedTuple):
@@ -156,9 +174,28 @@ class History(NamedTuple):
     failover: FailedOver | None = None
 
 
-async def log_account(conn: Connection, asked: LogFilter) -> list[Place]:
-    """The newest places of a whole account."""
-    return _places(await bundled().log_account.many(conn, **_values(asked)))
+async def log_account(
+    conn: Connection, asked: LogFilter, bulk_ids: Sequence[int] | None = None
+) -> list[Place]:
+    """The newest places of a whole account; bulk_ids: only what belongs to one of these."""
+    return _places(await bundled().log_account.many(conn, bulk_ids=bulk_ids, **_values(asked)))
+
+
+async def log_horizon(conn: Connection, asked: LogFilter, *, most: int) -> datetime | None:
+    """From when on an account has at most `most` ended messages of each status; None: always."""
+    values = _values(asked)
+    for name in ("limit", "sender_id", "entity_id", "application_id", "campaigns"):
+        del values[name]
+    at: datetime | None = await bundled().log_horizon.value(conn, most=most, **values)
+    return at
+
+
+async def bulk_ranges(
+    conn: Connection, account_id: int, bulk_ids: Sequence[int]
+) -> list[BulkRange]:
+    """Where bulks of an account lie."""
+    rows = await bundled().bulk_ranges.many(conn, bulk_ids=bulk_ids, account_id=account_id)
+    return [BulkRange(*row) for row in rows]
 
 
 async def log_bulks(
@@ -202,10 +239,10 @@ async def log_unfinished(
         rows = await bundled().open_bulks.many(conn, account_id=asked.account_id, limit=_OPEN_BULKS)
         bulk_ids = [row["id"] for row in rows]
     else:
-        rows = await bundled().bulk_ranges.many(
-            conn, bulk_ids=bulk_ids, account_id=asked.account_id
-        )
-        ranges = [(max(first, after_id), min(last + 1, before_id)) for first, last in rows]
+        ranges = [
+            (max(each.id, after_id), min(each.last_id + 1, before_id))
+            for each in await bulk_ranges(conn, asked.account_id, bulk_ids)
+        ]
     values = _values(asked)
     for name in ("since", "until", "before_at", "before_id"):
         del values[name]

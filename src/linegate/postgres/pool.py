@@ -40,6 +40,8 @@ _SESSION = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    # None of them reads so much that workers of their own would pay.
+    "max_parallel_workers_per_gather": "0",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     # A process that stands still, or whose network is cut, in the middle of a transaction keeps

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-_MANY_OBJECTS = 5000
+_MANY_OBJECTS = 2000
 _MANY_MESSAGES = 100_000
 
 
@@ -228,25 +228,32 @@ async def find_bulks(
     campaigns: Sequence[str] | None = None,
     entity_id: str | None = None,
     application_id: str | None = None,
+    sender_id: int | None = None,
+    since: datetime,
 ) -> list[int] | None:
-    """The bulks of a campaign, else of an entity, else of an application.
+    """The bulks of a campaign, else of an entity, else of an application, else of a sender.
 
     None where none of them is given, or where they have too much to look through: then the
-    account's own order is the shorter way.
+    account's own order is the shorter way. Bulks that were finished before `since` are left out.
     """
-    if campaigns is None and entity_id is None and application_id is None:
+    if campaigns is None and entity_id is None and application_id is None and sender_id is None:
         return None
     by_entity = campaigns is None and entity_id is not None
-    by_application = campaigns is None and not by_entity
+    by_application = campaigns is None and not by_entity and application_id is not None
+    by_sender = campaigns is None and not by_entity and not by_application
     rows = await bundled().find_bulks.many(
         conn,
         account_id=account_id,
         campaigns=campaigns or (),
         entity_ids=[entity_id] if by_entity else (),
         application_ids=[application_id] if by_application else (),
+        sender_ids=[sender_id] if by_sender else (),
+        since=since,
         limit=_MANY_OBJECTS,
     )
-    if len(rows) >= _MANY_OBJECTS or sum(row["messages"] for row in rows) > _MANY_MESSAGES:
+    if any(row["id"] is None for row in rows):
+        return None
+    if sum(row["messages"] for row in rows) > _MANY_MESSAGES:
         return None
     return [row["id"] for row in rows]
 

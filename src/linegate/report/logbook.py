@@ -1,7 +1,7 @@
 """GET /line/1/logs and a message's time line: what became of messages, read any number of times.
 
 Which index leads in is decided here, by what is asked: messages, a number, bulks, a campaign,
-entity or application that few bulks have, and otherwise the account's newest.
+entity, application or sender that few bulks have, and otherwise the account's newest.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from linegate.clock import Clock
-from linegate.domain.ids import read_public_id
+from linegate.domain.ids import id_time, read_public_id
 from linegate.domain.status import STATUSES
 from linegate.postgres.logs import (
     Content,
@@ -17,6 +17,7 @@ from linegate.postgres.logs import (
     LogFilter,
     Logged,
     Place,
+    bulk_ranges,
     find_client_ids,
     find_own_sender,
     load_contents,
@@ -24,6 +25,7 @@ from linegate.postgres.logs import (
     load_logged,
     log_account,
     log_bulks,
+    log_horizon,
     log_messages,
     log_network,
     log_unfinished,
@@ -36,6 +38,9 @@ __all__ = ["REACH", "Asked", "Logbook", "Page"]
 
 REACH = timedelta(hours=48)
 _LAST_ID = (1 << 63) - 1
+_FRONT = 1000  # ended messages of each status that are looked through at first
+_LARGE = 10_000  # messages
+_AHEAD = timedelta(minutes=1)  # ids may be of a little later than what they name
 _UNFINISHED = {7, 26}  # the public statuses of what has not ended
 
 
@@ -74,11 +79,26 @@ class Page:
 class Logbook:
     """Reads the log."""
 
-    def __init__(self, pool: Pool, clock: Clock, *, reach: timedelta = REACH) -> None:
-        """Read over `pool`. reach: how far back a search without ids goes."""
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        *,
+        reach: timedelta = REACH,
+        front: int = _FRONT,
+        large: int = _LARGE,
+    ) -> None:
+        """Read over `pool`. What is found depends on `reach` alone, the time it takes on the rest.
+
+        reach: how far back a search without ids goes.
+        front: ended messages of each status that are looked through before others are.
+        large: bulks of more messages are not read one by one.
+        """
         self._pool = pool
         self._clock = clock
         self._reach = reach
+        self._front = front
+        self._large = large
 
     async def page(self, account_id: int, asked: Asked) -> Page:
         """One page of an account's log."""
@@ -89,6 +109,23 @@ class Logbook:
             objects = sorted({each.object_id for each in logged})
             contents = await load_contents(conn, objects)
         return Page(logged, contents, places[-1] if len(places) == asked.limit else None)
+
+    async def newest(
+        self, account_ids: Sequence[int], asked: Asked
+    ) -> tuple[list[Logged], Place | None]:
+        """One page of some accounts together, and where the next one begins, if any may."""
+        places: list[Place] = []
+        is_more = False
+        async with self._pool.acquire() as conn:
+            for account_id in account_ids:
+                found = await self._places(conn, account_id, asked)
+                is_more = is_more or len(found) == asked.limit
+                places += found
+            shown = sorted(places, reverse=True)[: asked.limit]
+            known = await load_logged(conn, [id_ for _, id_ in shown])
+        is_more = is_more or len(places) > asked.limit
+        logged = [known[id_] for _, id_ in shown if id_ in known]
+        return logged, shown[-1] if is_more else None
 
     async def message(self, account_id: int, name: str) -> tuple[Logged, History, Content] | None:
         """Everything about one message of this account; None if it has none of this id."""
@@ -111,19 +148,20 @@ class Logbook:
             bulks = await _ids(conn, account_id, "bulk", asked.bulk_ids)
         if asked.message_ids is not None or asked.destination is not None:
             return await _by_message(conn, asked, wanted, bulks)
-        if bulks is None:
-            bulks = await find_bulks(
-                conn,
-                account_id,
-                campaigns=asked.campaigns,
-                entity_id=asked.entity_id,
-                application_id=asked.application_id,
-            )
-        if asked.network is None:
-            return await _newest(conn, wanted, bulks, asked.since)
-        if bulks is None:
-            return await log_network(conn, wanted, asked.network)
-        return await log_bulks(conn, wanted, bulks, network=asked.network)
+        if asked.network is not None:
+            if bulks is None:
+                return await log_network(conn, wanted, asked.network)
+            return await log_bulks(conn, wanted, bulks, network=asked.network)
+        few = await _few_bulks(conn, wanted) if bulks is None else bulks
+        # What ends between the two is found twice and not missed.
+        found = await _unfinished(conn, wanted, few, asked.since)
+        if bulks is not None:
+            found |= await _of_bulks(conn, wanted, bulks, large=self._large)
+        else:
+            found |= await _newest(conn, wanted, few, front=self._front)
+        by_message = {id_: at for at, id_ in sorted(found)}
+        places = sorted(((at, id_) for id_, at in by_message.items()), reverse=True)
+        return places[: wanted.limit]
 
     async def _filter(self, conn: Connection, account_id: int, asked: Asked) -> LogFilter | None:
         """What all ways in filter by; None where nothing can match."""
@@ -167,20 +205,60 @@ async def _by_message(
     )
 
 
-async def _newest(
+async def _few_bulks(conn: Connection, wanted: LogFilter) -> list[int] | None:
+    """The bulks of the part that is asked for; None if no part is or it has many."""
+    return await find_bulks(
+        conn,
+        wanted.account_id,
+        campaigns=wanted.campaigns,
+        entity_id=wanted.entity_id,
+        application_id=wanted.application_id,
+        sender_id=wanted.sender_id,
+        since=wanted.since,
+    )
+
+
+async def _unfinished(
     conn: Connection, wanted: LogFilter, bulks: Sequence[int] | None, since: datetime | None
-) -> list[Place]:
-    """What has not ended, then what has: what ends in between is found twice and not missed."""
-    found: dict[int, datetime] = {}
-    if not _UNFINISHED.isdisjoint(wanted.statuses):
-        unfinished = await log_unfinished(conn, wanted, bulks, since=since)
-        found = {id_: at for at, id_ in unfinished}
-    if bulks is None:
-        ended = await log_account(conn, wanted)
-    else:
-        ended = await log_bulks(conn, wanted, bulks)
-    found |= {id_: at for at, id_ in ended}
-    return sorted(((at, id_) for id_, at in found.items()), reverse=True)[: wanted.limit]
+) -> set[Place]:
+    if _UNFINISHED.isdisjoint(wanted.statuses) or bulks == []:
+        return set()
+    return set(await log_unfinished(conn, wanted, bulks, since=since))
+
+
+async def _newest(
+    conn: Connection, wanted: LogFilter, bulks: Sequence[int] | None, *, front: int
+) -> set[Place]:
+    """The newest that have ended. What is frequent shows among the newest of each status, which
+    are tried first; then come its bulks if they are few, and only else the rest.
+    """
+    if bulks == []:
+        return set()
+    if wanted.names_a_part:
+        horizon = await log_horizon(conn, wanted, most=front)
+        if horizon is not None:
+            found = await log_account(conn, wanted._replace(since=horizon))
+            if len(found) == wanted.limit:
+                return set(found)
+    if bulks is not None:
+        return set(await log_bulks(conn, wanted, bulks))
+    return set(await log_account(conn, wanted))
+
+
+async def _of_bulks(
+    conn: Connection, wanted: LogFilter, bulks: Sequence[int], *, large: int
+) -> set[Place]:
+    """The newest that have ended of some bulks: of large ones, among those of the account that
+    were sent while they went.
+    """
+    ranges = await bulk_ranges(conn, wanted.account_id, bulks)
+    if sum(each.messages for each in ranges) <= large:
+        return set(await log_bulks(conn, wanted, bulks))
+    since = max(wanted.since, min(id_time(each.id) for each in ranges) - _AHEAD)
+    ends = [each.finished_at for each in ranges if each.finished_at is not None]
+    until = min(wanted.until, max(ends)) if len(ends) == len(ranges) else wanted.until
+    window = wanted._replace(since=since, until=until)
+    return set(await log_account(conn, window, [each.id for each in ranges]))
 
 
 async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:

@@ -82,6 +82,7 @@ async def _take(
             campaigns=None if asked.campaign is None else [asked.campaign],
             entity_id=asked.entity_id,
             application_id=asked.application_id,
+            since=since,
         )
     if bulks is None:
         return await pull_oldest(conn, account_id, asked, limit=limit, since=since, now=now)

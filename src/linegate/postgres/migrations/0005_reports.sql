@@ -155,9 +155,10 @@ CREATE TABLE track_release (
 -- One range for each status, newest first: serves every time range, status and cursor.
 CREATE INDEX final_log ON final (account_id, status, sent_at DESC, message_id DESC);
 CREATE INDEX message_destination ON message (destination, id);
--- Ways in for campaign, entity and application: to message objects, from there to their bulks, and by
+-- Ways in for campaign, entity, application and sender: to message objects, from there to their bulks, and by
 -- the bulk's range of ids to what has ended. (A bulk needs no index: its ids are a range.)
 CREATE INDEX message_object_campaign ON message_object (account_id, campaign, id) WHERE campaign IS NOT NULL;
 CREATE INDEX message_object_entity ON message_object (account_id, entity_id, id) WHERE entity_id IS NOT NULL;
 CREATE INDEX message_object_application ON message_object (account_id, application_id, id)
     WHERE application_id IS NOT NULL;
+CREATE INDEX message_object_sender ON message_object (sender_id, id);

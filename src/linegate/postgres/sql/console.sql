@@ -110,11 +110,17 @@ CROSS JOIN LATERAL (
 ORDER BY endpoint.failures DESC, endpoint.id DESC;
 
 -- name: endpoint_pushes :many
--- Reports that wait for an endpoint, or were given up.
-SELECT push.message_id, push.number, push.tries, push.due_at, push.retry_at, push.given_up_at
-FROM push
-WHERE push.endpoint_id = :endpoint_id
-ORDER BY push.given_up_at NULLS LAST, COALESCE(push.retry_at, push.due_at), push.message_id LIMIT :limit;
+-- Reports that an endpoint did not take: those given up, the newest first, then those that wait, the next one first.
+SELECT shown.message_id, shown.number, shown.tries, shown.due_at, shown.retry_at, shown.given_up_at
+FROM ((SELECT push.*, 0 AS part, row_number() OVER (ORDER BY push.due_at DESC) AS place FROM push
+       WHERE push.endpoint_id = :endpoint_id AND push.given_up_at IS NOT NULL
+       ORDER BY push.due_at DESC LIMIT :limit)
+      UNION ALL
+      (SELECT push.*, 1, row_number() OVER (ORDER BY COALESCE(push.retry_at, push.due_at), push.message_id, push.number)
+       FROM push
+       WHERE push.endpoint_id = :endpoint_id AND push.given_up_at IS NULL
+       ORDER BY COALESCE(push.retry_at, push.due_at), push.message_id, push.number LIMIT :limit)) AS shown
+ORDER BY shown.part, shown.place LIMIT :limit;
 
 -- name: replay_some :exec
 -- Queue these reports of an endpoint again, as if they were new.
@@ -139,9 +145,10 @@ INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
 VALUES (:now, :account_id, :actor, 'change', :kind, :subject, :changes::jsonb);
 
 -- name: fates_of_small_bulk :many
--- How the messages of a bulk ended, counted one by one.
+-- How the messages of a bulk ended, counted one by one. LATERAL: see log.sql.
 SELECT final.status, count(*) AS messages
-FROM final JOIN message_object AS object ON object.id = final.object_id
+FROM final
+CROSS JOIN LATERAL (SELECT bulk_id FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
 WHERE final.message_id > :bulk_id AND final.message_id <= :last_id AND object.bulk_id = :bulk_id
 GROUP BY 1 ORDER BY 1;
 

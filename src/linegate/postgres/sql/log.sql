@@ -1,17 +1,38 @@
 -- The log: what became of messages, read any number of times. Each query is one way in; report/logbook.py
 -- takes the one that touches the fewest rows, so that no plan depends on statistics.
+--
+-- The object of a message is looked up by LATERAL ... OFFSET 0: with a year of partitions the planner finds a join
+-- by key so dear that it reads every object once for each row instead.
 
--- name: log_account :many
--- An account's newest ended messages: for each status one range of an index, newest first.
-SELECT newest.id, newest.at
-FROM unnest(:statuses::smallint[]) AS wanted (status)
+-- name: log_horizon :value
+-- The instant behind which lie more than :most of an account's ended messages of some status; NULL if nothing does.
+SELECT max(last.at)
+FROM (SELECT DISTINCT known.status
+      FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
+      WHERE known.status = ANY(:statuses::smallint[])) AS wanted
 CROSS JOIN LATERAL (
-    SELECT final.message_id AS id, final.sent_at AS at
-    FROM final
-    JOIN message_object AS object ON object.id = final.object_id
+    SELECT final.sent_at AS at FROM final
     WHERE final.account_id = :account_id AND final.status = wanted.status
       AND final.sent_at >= :since AND final.sent_at <= :until
       AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+    ORDER BY final.sent_at DESC, final.message_id DESC
+    OFFSET :most LIMIT 1
+) AS last;
+
+-- name: log_account :many
+-- An account's newest ended messages: for each status that ever ended one a range of an index, newest first.
+SELECT newest.id, newest.at
+FROM (SELECT DISTINCT known.status
+      FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
+      WHERE known.status = ANY(:statuses::smallint[])) AS wanted
+CROSS JOIN LATERAL (
+    SELECT final.message_id AS id, final.sent_at AS at
+    FROM final
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+    WHERE final.account_id = :account_id AND final.status = wanted.status
+      AND final.sent_at >= :since AND final.sent_at <= :until
+      AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
       AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
@@ -23,21 +44,25 @@ ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
 -- name: log_bulks :many
--- The newest ended messages of some bulks: their messages are a range of ids. OFFSET keeps the other
--- conditions out of the range scan, where the planner might prefer an index that they fit.
+-- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each
+-- bulk and not for each message. OFFSET keeps the other conditions out of the range scan, where the planner might
+-- prefer an index that they fit.
 SELECT final.message_id AS id, final.sent_at AS at
 FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
-JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
+CROSS JOIN LATERAL (SELECT * FROM bulk WHERE bulk.id = wanted.id AND bulk.account_id = :account_id OFFSET 0) AS bulk
+CROSS JOIN LATERAL (
+    SELECT array_agg(object.id) AS ids FROM message_object AS object
+    WHERE object.id > bulk.id AND object.id <= bulk.last_id AND object.bulk_id = bulk.id
+      AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+) AS object
 CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
                     OFFSET 0) AS final
-JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
-WHERE final.status = ANY(:statuses::smallint[])
+WHERE final.object_id = ANY(object.ids) AND final.status = ANY(:statuses::smallint[])
   AND final.sent_at >= :since AND final.sent_at <= :until
   AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
-  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-  AND (:application_id::text IS NULL OR object.application_id = :application_id)
-  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
   AND (:network::text IS NULL
        OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id AND sms_end.mcc_mnc LIKE :network))
 ORDER BY final.sent_at DESC, final.message_id DESC
@@ -76,8 +101,8 @@ LIMIT :limit;
 -- An account's newest messages that ended by SMS in a network, or in one of a country's.
 SELECT told.message_id AS id, told.sent_at AS at
 FROM sms_end AS told
-JOIN final ON final.message_id = told.message_id
-JOIN message_object AS object ON object.id = final.object_id
+CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id = told.message_id OFFSET 0) AS final
+CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
 WHERE told.account_id = :account_id AND told.mcc_mnc IS NOT NULL
   AND told.mcc_mnc COLLATE "C" >= :from_network AND told.mcc_mnc COLLATE "C" < :to_network
   AND told.mcc_mnc LIKE :network AND final.status = ANY(:statuses::smallint[])
@@ -98,41 +123,62 @@ ORDER BY bulk_id DESC LIMIT :limit;
 
 -- name: log_unfinished :many
 -- The newest messages that have not ended, in ranges of ids whose ends are not in them; besides, of some bulks those
--- that wait. The newest id comes first, so that the keys serve in their order; at most :most are looked at.
+-- that wait. The newest id comes first, so that the keys serve in their order and each arm stops at its :limit; at
+-- most :most are looked at.
 SELECT message.id
 FROM unnest(:after_ids::bigint[], :before_ids::bigint[]) AS range (after_id, before_id)
 CROSS JOIN LATERAL (
-    (SELECT queue.id, queue.account_id, queue.object_id, CASE WHEN queue.sent_at IS NULL THEN 26 ELSE 7 END AS status
-     FROM queue WHERE queue.id > range.after_id AND queue.id < range.before_id
-     ORDER BY queue.id DESC LIMIT :most)
+    (SELECT at_line.id
+     FROM (SELECT * FROM queue WHERE queue.id > range.after_id AND queue.id < range.before_id
+           ORDER BY queue.id DESC LIMIT :most) AS at_line
+     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
+                         WHERE object.id = at_line.object_id
+                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
+                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
+     WHERE at_line.account_id = :account_id
+       AND CASE WHEN at_line.sent_at IS NULL THEN 26 ELSE 7 END = ANY(:statuses::smallint[])
+     ORDER BY at_line.id DESC LIMIT :limit)
     UNION ALL
-    (SELECT sms_leg.id, sms_leg.account_id, sms_leg.object_id, 7
-     FROM sms_leg WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
-     ORDER BY sms_leg.id DESC LIMIT :most)
+    (SELECT by_sms.id
+     FROM (SELECT * FROM sms_leg WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
+           ORDER BY sms_leg.id DESC LIMIT :most) AS by_sms
+     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
+                         WHERE object.id = by_sms.object_id
+                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
+                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
+     WHERE by_sms.account_id = :account_id AND 7 = ANY(:statuses)
+     ORDER BY by_sms.id DESC LIMIT :limit)
     UNION ALL
-    (SELECT waiting.id, track.account_id, track.object_id, 26
+    (SELECT waiting.id
      FROM track
      JOIN bulk_run AS run ON run.bulk_id = track.bulk_id AND run.status NOT IN ('importing', 'failed')
+     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
+                         WHERE object.id = track.object_id
+                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
+                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
      CROSS JOIN LATERAL (SELECT message.id FROM message
                          WHERE message.track_id = track.id AND message.id > track.position
                            AND message.id <= track.last_id
                            AND message.id > range.after_id AND message.id < range.before_id
                          ORDER BY message.id DESC LIMIT :limit) AS waiting
-     WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.remaining > 0 AND track.end_status IS NULL)
+     WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0
+       AND track.end_status IS NULL AND 26 = ANY(:statuses))
 ) AS message
-JOIN message_object AS object ON object.id = message.object_id
-WHERE message.account_id = :account_id AND object.account_id = :account_id
-  AND message.status = ANY(:statuses::smallint[])
-  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-  AND (:application_id::text IS NULL OR object.application_id = :application_id)
-  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
 ORDER BY message.id DESC
 LIMIT :limit;
 
 -- name: bulk_ranges :many
--- Where the ids of bulks lie.
-SELECT id, last_id FROM bulk WHERE id = ANY(:bulk_ids::bigint[]) AND account_id = :account_id;
+-- Where the ids of bulks lie, how many messages they have, and since when nothing of them is unfinished, if that is known.
+SELECT bulk.id, bulk.last_id, bulk.messages, run.finished_at
+FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
+JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
+LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id;
 
 -- name: load_logged :many
 -- What the log shows of messages, ended or not.

@@ -144,7 +144,7 @@ SELECT pg_notify('linegate_report', '') FROM (SELECT 1 FROM new_push LIMIT 1) AS
 WITH oldest AS (
     SELECT final.message_id
     FROM final
-    JOIN message_object AS object ON object.id = final.object_id
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
     WHERE final.account_id = :account_id AND NOT final.pulled AND final.done_at > :since
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
@@ -157,20 +157,30 @@ UPDATE final SET pulled = true, pulled_at = :now FROM oldest WHERE final.message
 RETURNING final.message_id AS id;
 
 -- name: find_bulks :many
--- The bulks that a filter leads to, with their sizes. The caller fills one of the arrays, so that each arm
--- is its own index or nothing, whatever the statistics say.
+-- The bulks that a filter leads to, with their sizes, but for those that were finished before `since`; one row of
+-- NULLs if it leads to :limit objects or more. The caller fills one of the arrays, so that each arm is its own index
+-- or nothing, whatever the statistics say.
+WITH named AS MATERIALIZED (
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
+    UNION ALL
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
+    UNION ALL
+    (SELECT bulk_id FROM message_object
+     WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
+    UNION ALL
+    (SELECT bulk_id FROM message_object WHERE sender_id = ANY(:sender_ids::bigint[]) LIMIT :limit)
+),
+counted AS (SELECT count(*) AS objects FROM named)
+SELECT NULL::bigint AS id, NULL::integer AS messages FROM counted WHERE objects >= :limit
+UNION ALL
 SELECT bulk.id, bulk.messages
-FROM (SELECT DISTINCT bulk_id FROM (
-          (SELECT bulk_id FROM message_object
-           WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
-          UNION ALL
-          (SELECT bulk_id FROM message_object
-           WHERE account_id = :account_id AND entity_id = ANY(:entity_ids::text[]) LIMIT :limit)
-          UNION ALL
-          (SELECT bulk_id FROM message_object
-           WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
-      ) AS named) AS found
-JOIN bulk ON bulk.id = found.bulk_id;
+FROM counted
+CROSS JOIN LATERAL (SELECT DISTINCT bulk_id FROM named WHERE counted.objects < :limit) AS found
+CROSS JOIN LATERAL (SELECT * FROM bulk WHERE bulk.id = found.bulk_id OFFSET 0) AS bulk
+LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id
+WHERE run.finished_at IS NULL OR run.finished_at >= :since;
 
 -- name: pull_bulks :many
 -- The same for what has ended of some bulks: their messages are a range of ids.
@@ -181,8 +191,8 @@ WITH oldest AS (
     CROSS JOIN LATERAL (SELECT message_id FROM final
                         WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id OFFSET 0) AS ended
     JOIN final ON final.message_id = ended.message_id
-    JOIN message_object AS object ON object.id = final.object_id AND object.bulk_id = bulk.id
-    WHERE NOT final.pulled AND final.done_at > :since
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+    WHERE object.bulk_id = bulk.id AND NOT final.pulled AND final.done_at > :since
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaign::text IS NULL OR object.campaign = :campaign)

@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--home", type=Path, help="LINEGATE_HOME of the database, kept")
     parser.add_argument("--rounds", type=int, default=20, help="how often each page is asked for")
-    parser.add_argument("--only", default="", help="pages whose name holds this")
+    parser.add_argument("--only", default="", help="a pattern of pages, like user: bulk")
     parser.add_argument("--parts", default="pages,chores", help="chores change the database")
     options = parser.parse_args()
     set_up(level="warning", form="console")

@@ -93,19 +93,26 @@ WITH counted AS (
     ) AS priced (currency, messages, by_sms, cost)
     WHERE object.account_id = :account_id AND day >= :since AND day <= :until
 )
-SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN counted.day END AS day,
-       CASE WHEN 'sender' = ANY(:by) THEN sender.name END AS sender,
-       CASE WHEN 'application' = ANY(:by) THEN counted.application_id END AS application_id,
-       CASE WHEN 'entity' = ANY(:by) THEN counted.entity_id END AS entity_id,
-       CASE WHEN 'campaign' = ANY(:by) THEN counted.campaign END AS campaign,
-       counted.status, counted.currency, sum(counted.messages)::bigint AS messages,
-       sum(counted.by_sms)::bigint AS by_sms, sum(counted.cost) AS cost
-FROM counted JOIN sender ON sender.id = counted.sender_id
-WHERE (:sender::text IS NULL OR sender.name = :sender)
-  AND (:application_id::text IS NULL OR counted.application_id = :application_id)
-  AND (:entity_id::text IS NULL OR counted.entity_id = :entity_id)
-  AND (:campaign::text IS NULL OR counted.campaign = :campaign)
-GROUP BY 1, 2, 3, 4, 5, 6, 7
+SELECT summed.day, CASE WHEN 'sender' = ANY(:by::text[]) THEN sender.name END AS sender, summed.application_id,
+       summed.entity_id, summed.campaign, summed.status, summed.currency, summed.messages, summed.by_sms, summed.cost
+FROM (
+    -- Names are looked up for the sums and not for each of a hundred thousand rows of a year.
+    SELECT CASE WHEN asked.day THEN counted.day END AS day, CASE WHEN asked.sender THEN counted.sender_id END AS sender_id,
+           CASE WHEN asked.application THEN counted.application_id END AS application_id,
+           CASE WHEN asked.entity THEN counted.entity_id END AS entity_id,
+           CASE WHEN asked.campaign THEN counted.campaign END AS campaign,
+           counted.status, counted.currency, sum(counted.messages)::bigint AS messages,
+           sum(counted.by_sms)::bigint AS by_sms, sum(counted.cost) AS cost
+    FROM (SELECT 'day' = ANY(:by) AS day, 'sender' = ANY(:by) AS sender, 'application' = ANY(:by) AS application,
+                 'entity' = ANY(:by) AS entity, 'campaign' = ANY(:by) AS campaign OFFSET 0) AS asked
+    CROSS JOIN counted
+    WHERE (:sender::text IS NULL OR counted.sender_id = (SELECT id FROM sender WHERE name = :sender))
+      AND (:application_id::text IS NULL OR counted.application_id = :application_id)
+      AND (:entity_id::text IS NULL OR counted.entity_id = :entity_id)
+      AND (:campaign::text IS NULL OR counted.campaign = :campaign)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+) AS summed
+LEFT JOIN sender ON sender.id = summed.sender_id
 ORDER BY 1, 2, 3, 4, 5, 6
 LIMIT :limit;
 

@@ -51,7 +51,7 @@ async def _measure(home: Path, ask: Asking, parts: str, backup: Path) -> int:
         if "pages" in parts:
             slow = await measure_pages(home, store.dsn, ask)
         if "chores" in parts:
-            await measure_chores(home, store, _say, backup=backup)
+            await measure_chores(home, store, _say, backup=backup if "backup" in parts else None)
     _say(f"{len(slow)} are too slow: " + ", ".join(each.name for each in slow))
     return len(slow)
 
@@ -75,7 +75,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="LINEGATE_HOME of the database, kept")
     parser.add_argument("--rounds", type=int, default=20, help="how often each page is asked for")
     parser.add_argument("--only", default="", help="a pattern of pages, like user: bulk")
-    parser.add_argument("--parts", default="pages,chores", help="chores change the database")
+    parser.add_argument("--parts", default="pages,chores,backup", help="chores change it")
     options = parser.parse_args()
     set_up(level="warning", form="console")
     with _folder(options.home) as home:

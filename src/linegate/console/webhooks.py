@@ -24,7 +24,7 @@ from linegate.webhook.guard import Guard
 
 __all__ = ["WebhookPages"]
 
-_LISTED = 100
+_LISTED = 50
 _POSTS = 30
 _PATH = "/console/webhooks"
 _LONGEST = timedelta(days=30)

@@ -41,7 +41,7 @@ __all__ = [
 
 CHROMIUM = shutil.which("chromium")
 _PICTURES = os.environ.get("CONSOLE_SCREENSHOTS")
-_ON_PHONES = ("overview", "message", "guide", "webhook")
+_ON_PHONES = ("overview", "message", "guide")
 AXE = (Path(__file__).parents[1] / "data" / "axe.min.js").read_text(encoding="utf-8")
 
 

@@ -49,19 +49,21 @@ async def chaos(options: argparse.Namespace, names: NameServer | None) -> list[s
         resend_after=options.resend_after,
         names=names,
     ) as here:
-        watching = [asyncio.create_task(here.watch()), asyncio.create_task(here.memory.run())]
-        loads = [asyncio.create_task(here.steady.run()), asyncio.create_task(here.troubled.run())]
-        seen = [await play(here, scene, options) for scene in scenes]
-        await _stop(loads)
-        problems = await settle(here, options)
-        await asyncio.sleep(2)  # the last arrivals are seen
-        await _stop(watching)
-        for each in watching + loads:
+        works = (here.watch(), here.memory.run(), here.steady.run(), here.troubled.run())
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            seen = [await play(here, scene, options) for scene in scenes]
+            await _stop(tasks[2:])
+            await asyncio.sleep(2)  # the last arrivals are seen
+        finally:
+            await _stop(tasks)
+        for each in tasks:
             if not each.cancelled() and (error := each.exception()) is not None:
                 raise error
         _console.print(*tables(here, seen))
         bounds = Bounds(options.keeps, options.may_wait)
-        return [problem for each in seen for problem in judge(here, each, bounds)] + problems
+        problems = [problem for each in seen for problem in judge(here, each, bounds)]
+        return problems + await settle(here, options)
 
 
 def wanted(options: argparse.Namespace) -> list[Scene]:

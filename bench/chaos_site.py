@@ -23,6 +23,7 @@ _SENDER = {STEADY: "BENCH1", TROUBLED: "TROUBLED"}
 _CHANNEL = {STEADY: "2000000001", TROUBLED: "2000000099"}
 _SECRET = "secret of the troubled channel"  # noqa: S105
 _RATE_LIMIT = 2000  # Source: LINE reference, "Rate limits": requests a second to one channel
+_REPEATS = 60
 _LATEST = 3000  # arrivals asked for at once
 
 
@@ -103,10 +104,15 @@ class Site:
         return await asyncpg.connect(self.installation.database())
 
     async def _get(self, url: str, headers: dict[str, str] | None = None) -> Any:
-        async with self.http.get(url, headers=headers) as answer:
-            if answer.status != 200:
-                raise BenchError(f"{url}: {answer.status} {await answer.text()}")
-            return await answer.json()
+        for _ in range(_REPEATS):
+            async with self.http.get(url, headers=headers) as answer:
+                if answer.status == 200:
+                    return await answer.json()
+                problem = f"{url}: {answer.status} {await answer.text()}"
+            if answer.status != 503:  # that one says: again later
+                break
+            await asyncio.sleep(1)
+        raise BenchError(problem)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """What happened so far: messages shown on phones, duplicates, counts by day. All bounded."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -40,7 +40,9 @@ class Duplicates:
         self.repeats = 0
         self.distinct = 0
         self._remembered = remembered
-        self._seen: dict[int, None] = {}
+        # Not one dict: to find its oldest key, it walks over all places of those that have gone.
+        self._seen: set[int] = set()
+        self._order: deque[int] = deque()
 
     def note(self, first: str, second: object) -> None:
         """Note a pair; an equal one before counts as a repeat."""
@@ -49,9 +51,10 @@ class Duplicates:
             self.repeats += 1
             return
         self.distinct += 1
-        self._seen[key] = None
-        if len(self._seen) > self._remembered:
-            del self._seen[next(iter(self._seen))]
+        self._seen.add(key)
+        self._order.append(key)
+        if len(self._order) > self._remembered:
+            self._seen.discard(self._order.popleft())
 
 
 class Tally:

@@ -1,6 +1,7 @@
 """Would LINE take this content? Asked once per content, however many phones it goes to."""
 
 import json
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ class Verdicts:
     """Verdicts on `messages` arrays, remembered by their bytes."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Verdict] = {}
+        self._known: OrderedDict[bytes, Verdict] = OrderedDict()
 
     def on(self, messages: bytes) -> Verdict:
         """The verdict on the JSON of one `messages` array."""
@@ -47,7 +48,7 @@ class Verdicts:
             if len(messages) <= _LARGEST_REMEMBERED:
                 self._known[messages] = verdict
             if len(self._known) > _MOST_REMEMBERED:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
         return verdict
 
 

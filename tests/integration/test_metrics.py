@@ -5,10 +5,13 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from linegate.api.database_metrics import SHOWN, DatabaseMetrics, families_of
+from linegate.clock import SystemClock
 from linegate.dispatch.receipts import Receipts
 from linegate.domain.status import STATUSES
+from linegate.metrics import Metrics
 from linegate.postgres.directory import hold_sender
 from linegate.postgres.observe import observe
 from linegate.postgres.pool import Pool
@@ -16,7 +19,8 @@ from linegate.report.pulse import Pulse
 from linegate.supervisor import Supervisor
 from support.clock import FakeClock
 from support.gateway import ACCOUNT, a_request, running_api
-from support.metrics import Samples, samples_of
+from support.installation import installed
+from support.metrics import Samples, samples_of, scrape
 from support.sending import sending
 from support.sms_world import ACCEPTED, REFUSED, sms_world
 from support.waiting import until
@@ -240,3 +244,33 @@ async def test_loops_show_their_crashes_and_when_they_last_ran(world: World) -> 
     assert shown.get("linegate_loop_crashes_total", loop="crashing") == 3  # after 0, 1 and 3 s
     assert shown.get("linegate_loop_success_timestamp_seconds", loop="crashing") == began
     assert shown.get("linegate_loop_success_timestamp_seconds", loop="resting") == began + 4
+
+
+async def test_two_workers_add_up_and_a_restart_forgets_their_counts_but_no_end(
+    database_url: str,
+) -> None:
+    registries = [CollectorRegistry(), CollectorRegistry()]
+    one, other = (Metrics(registry) for registry in registries)
+    ended, tried = "linegate_messages_ended_total", "linegate_attempts_total"
+    async with installed(database_url) as made, made.worker(one), made.worker(other):
+        for number in range(1, 21):
+            await made.send(f"8190100{number:05}")
+
+        async def all_have_ended() -> bool:
+            return (await scrape(made.gateway.url)).total(ended) == 20
+
+        await until(all_have_ended, within=60, every=0.2)
+        shown = await scrape(made.gateway.url)
+        assert shown.get("linegate_messages_accepted_total", result="accepted") == 20
+        assert shown.get("linegate_events_total", result="delivered") == 20
+
+        async def all_are_counted() -> bool:
+            labels = {"outcome": "accepted", "code": "200"}
+            counts = (each.get_sample_value(tried, labels) or 0 for each in registries)
+            return sum(counts) == 20
+
+        await until(all_are_counted)
+    async with running_api(database_url, SystemClock()) as again:
+        shown = await scrape(again.url)
+        assert shown.get(ended, status="DELIVERED_TO_HANDSET") == 20
+        assert shown.total("linegate_messages_accepted_total") == 0

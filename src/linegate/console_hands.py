@@ -19,7 +19,6 @@ from linegate.api.schemas_content import LineNotification
 from linegate.api.schemas_subscriptions import ProfileBody, SecurityBody, SubscriptionBody
 from linegate.api.security_settings import add_security, replace_security, shown_security
 from linegate.api.send import Send
-from linegate.api.shortcomings import shortcomings
 from linegate.api.subscriptions import subscription_row
 from linegate.api.template_request import read_template
 from linegate.clock import Clock
@@ -44,6 +43,7 @@ from linegate.postgres.subscriptions import (
     list_security,
     update_subscription,
 )
+from linegate.shortcomings import shortcomings
 
 __all__ = ["console_hands"]
 
@@ -233,7 +233,7 @@ class _Subscriber:
         try:
             asked = msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError:
-            return shortcomings(body, kind)
+            return shortcomings(msgspec.json.decode(body), kind)
         try:
             async with acting(self._store.pool, actor) as conn:
                 await write(conn, asked)

@@ -29,6 +29,8 @@ from linegate.api.intake import Intake
 from linegate.api.logs import Logs
 from linegate.api.notifying import Notifying
 from linegate.api.operator import Operator
+from linegate.api.operator_access import OperatorAccess
+from linegate.api.operator_desk import Desk
 from linegate.api.operator_parts import OperatorParts
 from linegate.api.pressure import Pressure
 from linegate.api.preview import Preview
@@ -169,6 +171,7 @@ async def build_api(
         body_limit=settings.body_limit,
         destinations_limit=settings.destinations_limit,
     )
+    desk = Desk(store.pool, directory, store.vault, clock)
     send = Send(directory, acceptor, gate, clock, metrics, intake)
     routes = Routes(
         send=send,
@@ -195,8 +198,9 @@ async def build_api(
         ),
         sessions=Sessions(directory, clock),
         statistics=Statistics(store.pool, directory, clock),
-        operator=Operator(store.pool, directory, store.vault, clock),
-        operator_parts=OperatorParts(store.pool, directory, store.vault, clock),
+        operator=Operator(desk),
+        operator_access=OperatorAccess(desk),
+        operator_parts=OperatorParts(desk),
         applications=Provisioning(store.pool, directory, clock, "application"),
         entities=Provisioning(store.pool, directory, clock, "entity"),
         subscriptions=Subscriptions(notifying),

@@ -59,8 +59,7 @@ def test_keys_are_made_listed_switched_and_rotated(shell: Shell) -> None:
         ["line:manage"],
     )
     assert listed["allowedAddresses"] == ["192.0.2.0/24"]
-    assert listed["application"] == {"value": "a", "action": "FILL"}
-    assert listed["entity"] == {"value": "e", "action": "FORCE"}
+    assert (listed["fillApplication"], listed["forceEntity"]) == ("a", "e")
     number = str(listed["id"])
     rotated = shell.json("key", "rotate", *ACME, number, "--grace", "0s")
     assert rotated["key"] != key
@@ -74,11 +73,66 @@ def test_keys_are_made_listed_switched_and_rotated(shell: Shell) -> None:
     shell.json("key", "enable", *ACME, str(rotated["id"]))
 
 
+def test_rules_of_a_key_are_changed_one_by_one_and_taken_away(shell: Shell) -> None:
+    shell.json("key", "create", *ACME, "--name", "shop", "--messages-waiting", "9")
+    changed = shell.json(
+        *("key", "set", *ACME, "1", "--scope", "line:manage", "--allow-address", "192.0.2.0/24"),
+        *("--expires", "2h", "--force-entity", "e", "--requests-per-second", "3"),
+    )
+    assert (changed["name"], changed["scopes"]) == ("shop", ["line:manage"])
+    assert (changed["forceEntity"], changed["messagesWaiting"]) == ("e", 9)
+    changed = shell.json(
+        *("key", "set", *ACME, "1", "--allow-address", "none", "--expires", "none"),
+        *("--force-entity", "none", "--fill-entity", "f", "--messages-waiting", "none"),
+    )
+    assert (changed["allowedAddresses"], changed["expires"]) == ([], None)
+    assert (changed["fillEntity"], changed["forceEntity"]) == ("f", None)
+    assert (changed["requestsPerSecond"], changed["messagesWaiting"]) == (3, None)
+    told = shell.refusal("key", "set", *ACME, "1", "--messages-per-day", "many")
+    assert "--messages-per-day must be a whole number or null" in told
+    assert "at least one setting" in shell.refusal("key", "set", *ACME, "1")
+    assert "no key 9" in shell.refusal("key", "set", *ACME, "9", "--name", "x")
+    shell.json("key", "remove", *ACME, "1")
+    assert shell.json("key", "list", *ACME)["keys"] == []
+
+
+def test_routes_users_and_accounts_are_changed_and_removed(shell: Shell) -> None:
+    route = ("--name", "main")
+    shell.json("sms-route", "create", *ACME, *route, "--url", "infobip://key@example.com")
+    changed = shell.json(
+        *("sms-route", "set", *ACME, *route, "--prefix", "66", "--default-sender", "Shop"),
+        *("--priority", "2"),
+    )
+    assert (changed["prefixes"], changed["defaultSender"], changed["priority"]) == (
+        ["66"],
+        "Shop",
+        2,
+    )
+    assert shell.json("sms-route", "set", *ACME, *route, "--prefix", "none")["prefixes"] == []
+    wrong = ("--prefix", "+66")
+    assert "--prefix must be 1 to 15" in shell.refusal("sms-route", "set", *ACME, *route, *wrong)
+    shell.json("sms-route", "remove", *ACME, *route)
+    shell.json("user", "create", *ACME, "--user", "alice")
+    who = (*ACME, "--user", "alice")
+    changed = shell.json("user", "set", *who, "--scope", "line:manage", "--operator")
+    assert (changed["scopes"], changed["operator"]) == (["line:manage"], True)
+    shell.json("user", "remove", *who)
+    assert "no user" in shell.refusal("user", "remove", *who)
+    sender = (*ACME, "--sender", "ACME")
+    shell.json("sender", "create", *sender, "--channel-id", "1", "--channel-secret", "s" * 32)
+    shell.json("entity", "set", *ACME, "tokyo", "--default-sender", "ACME")
+    assert "default sender" in shell.refusal("sender", "remove", *sender)
+    shell.json("entity", "remove", *ACME, "tokyo")
+    shell.json("sender", "remove", *sender)
+    shell.json("account", "remove", "acme")
+    assert shell.json("account", "list")["accounts"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (("--scope", "nonsense"), "the scopes are"),
-        (("--allow-address", "192.0.2.1/24"), "--allow-address"),
+        (("--allow-address", "nowhere"), "--allow-address must be an address"),
         (("--expires", "soon"), "--expires"),
         (("--fill-entity", "a", "--force-entity", "b"), "exclude"),
     ],
@@ -101,7 +155,7 @@ def test_users_are_made_with_a_password_that_is_shown_once_or_given(
     assert "already" in shell.refusal("user", "create", *ACME, "--user", "bob")
     shell.json("user", "disable", *ACME, "--user", "bob")
     users = shell.json("user", "list", *ACME)["users"]
-    assert [(each["user"], each["enabled"]) for each in users] == [("alice", True), ("bob", False)]
+    assert [(each["name"], each["enabled"]) for each in users] == [("alice", True), ("bob", False)]
     assert len(shell.json("user", "password", *ACME, "--user", "alice")["password"]) == 32
     file.write_text("short")
     assert "12 characters" in shell.refusal(

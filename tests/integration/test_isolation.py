@@ -45,6 +45,8 @@ OF_NOBODY = {
     "/operator/1/accounts/{name}",
     "/operator/1/accounts/{name}/blocklist",
     "/operator/1/accounts/{name}/parts",
+    "/operator/1/accounts/{name}/templates",
+    "/operator/1/accounts/{name}/webhook-secret",
     "/operator/1/audit",
     "/subscriptions/1/certificates/status",
     "/subscriptions/1/certificates/status/{id}",

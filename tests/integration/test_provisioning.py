@@ -4,9 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from linegate.admin.settings import KeyChange, change_key
+from linegate.admin.callers import change_key
+from linegate.admin.desired import KeySettings
+from linegate.admin.notes import Hands, Notes, Place
+from linegate.api.passwords import hash_password
+from linegate.api.template_request import read_wording
 from linegate.cli.accounts import account_id_of
 from linegate.cli.keys import create_key
 from linegate.domain.policy import Limits
@@ -220,7 +225,10 @@ async def set_key_of(gateway: Gateway, clock: FakeClock, **limits: int) -> str:
     async with gateway.store.pool.acquire() as conn:
         account_id = await account_id_of(conn, ACCOUNT)
         key_id = (await list_keys(conn, account_id))[-1].id
-        assert await change_key(conn, account_id, key_id, KeyChange(**limits))
+        hands = Hands(gateway.store.vault, str, hash_password, read_wording, "a test")
+        place = Place(account_id, ACCOUNT, Notes(), clock.now(), hands)
+        asked = msgspec.convert(limits, KeySettings)
+        assert await change_key(conn, key_id, asked, place)
     await clock.advance(timedelta(seconds=2))
     return "App " + text
 
@@ -228,7 +236,7 @@ async def set_key_of(gateway: Gateway, clock: FakeClock, **limits: int) -> str:
 async def test_a_keys_own_limit_of_requests_holds_for_it_alone(
     gateway: Gateway, key: str, clock: FakeClock
 ) -> None:
-    limited = await set_key_of(gateway, clock, requests_per_second=2)
+    limited = await set_key_of(gateway, clock, requestsPerSecond=2)
     assert [(await send(gateway, limited)).status for _ in range(3)] == [200, 200, 429]
     assert (await send(gateway, key)).status == 200
     await clock.advance(timedelta(seconds=1))
@@ -238,7 +246,7 @@ async def test_a_keys_own_limit_of_requests_holds_for_it_alone(
 async def test_a_keys_own_daily_limit_holds_for_it_alone_and_refuses_before_writing(
     gateway: Gateway, key: str, clock: FakeClock
 ) -> None:
-    limited = await set_key_of(gateway, clock, messages_per_day=1)
+    limited = await set_key_of(gateway, clock, messagesPerDay=1)
     assert (await send(gateway, limited)).status == 200
     refused = await send(gateway, limited)
     assert refused.status == 429

@@ -250,6 +250,32 @@ async def test_delivery_after_another_end_is_told_as_late(
     assert [(row.late, row.difference) for row in rows if not row.templated] == [(1, 0)]
 
 
+async def test_second_delivery_of_a_message_is_late_and_a_repeated_event_is_not(
+    gateway: Gateway, key: str, clock: FakeClock
+) -> None:
+    pool = gateway.store.pool
+    async with pool.acquire() as conn:
+        await conn.execute("UPDATE sender SET created_at = $1", clock.now())
+    await send(gateway, key)
+    async with pool.acquire() as conn:
+        # Sent twice, since nobody knew whether LINE had it; LINE tells of the second one first.
+        row = await conn.fetchrow("UPDATE queue SET attempt = 2 RETURNING id, sender_id")
+        events = [Arrived(row["id"], attempt, row["sender_id"], clock.now()) for attempt in (2, 1)]
+        await deliver(conn, events[:1], now=clock.now())
+        assert await record_late(conn, [*events, events[1]], now=clock.now()) == 3
+    await roll(pool, clock)
+    await clock.advance(timedelta(days=1))
+    senders = Senders(pool, clock, metrics(), lambda _: FixedToken("token"))
+    await senders.run_once()
+    body = b'{"status":"ready","success":2}'
+    async with serving(answering(200, body)) as server, LineClient(server.url) as line:
+        await Reconciler(pool, clock, senders, line).run_once()
+    async with pool.acquire() as conn:
+        rows = await list_line_counts(conn, account_id=None, since=clock.now().date().min)
+    (told,) = [row for row in rows if not row.templated]
+    assert (told.delivered, told.late, told.difference) == (1, 1, 0)
+
+
 async def test_what_an_sms_delivered_costs_its_own_price_and_is_not_lines(
     gateway: Gateway, key: str, clock: FakeClock
 ) -> None:

@@ -10,7 +10,7 @@ from linegate.domain.violation import Violation
 from linegate.postgres.templates import Wording
 from linegate.vault import Vault
 
-__all__ = ["Change", "Hands", "Notes", "Place", "ReadWording"]
+__all__ = ["Change", "Hands", "Notes", "Place", "ReadWording", "Spot"]
 
 ReadWording = Callable[[bytes, datetime], Wording | list[Violation]]
 
@@ -33,6 +33,10 @@ class Notes:
     def made(self, subject: str) -> None:
         """It did not exist."""
         self.changes.append(Change(subject, "", None, "created"))
+
+    def gone(self, subject: str) -> None:
+        """It exists no more."""
+        self.changes.append(Change(subject, "", "there", "removed"))
 
     def differ(self, subject: str, **fields: tuple[object, object]) -> bool:
         """Note the fields whose value before is not the one after; whether there are any."""
@@ -65,18 +69,24 @@ class Hands:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Whose things are being applied, and with what."""
+class Spot:
+    """Whose things are being changed, and when."""
 
     account_id: int
     account: str
-    hands: Hands
     notes: Notes
     now: datetime
 
     def subject(self, kind: str, name: str) -> str:
         """How a thing is called in the notes."""
         return f"{self.account} {kind} {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Spot):
+    """The same, where secrets are read and sealed."""
+
+    hands: Hands
 
     def text_of(self, secret: Secret) -> str:
         """The text of a secret."""

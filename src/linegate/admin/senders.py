@@ -1,146 +1,192 @@
-"""Senders and SMS routes as declared."""
+"""Senders: created, changed, paused."""
 
-import os
+from collections.abc import Sequence
 from decimal import Decimal
 
-from linegate.admin.desired import DocumentError, Route, Sender
+import phonenumbers
+from msgspec import UNSET, UnsetType
+
+from linegate.admin.desired import DocumentError, Secret, Sender, either
 from linegate.admin.notes import Place
+from linegate.domain.circuit import Hold
+from linegate.line.assertion import AssertionKey, BadKey, read_key
 from linegate.postgres.admin import price_of
-from linegate.postgres.directory import insert_sender
+from linegate.postgres.directory import SenderRow, hold_sender, insert_sender, resume_sender
 from linegate.postgres.endpoints import set_price
 from linegate.postgres.pool import Connection
 from linegate.postgres.senders import SenderChange, list_senders, load_sender, set_sender
-from linegate.postgres.sms_routes import (
-    NewRoute,
-    ShownRoute,
-    enable_route,
-    find_route,
-    insert_route,
-    list_routes,
-    move_route,
-)
-from linegate.sealing import route_context, sender_context
-from linegate.sms.route_url import RouteUrlError, read_route_url
+from linegate.postgres.sms_receipts import hear
+from linegate.sealing import sender_context
 
-__all__ = ["apply_route", "apply_sender"]
+__all__ = ["LINE_RATE", "check_countries", "pause_sender", "put_sender"]
 
-_LINE_RATE = 1900  # requests a second to one channel, a little below LINE's 2,000
+LINE_RATE = 1900
+"""Requests a second to one channel: a little below LINE's 2,000, for what network delay bunches."""
 
 
-async def apply_sender(conn: Connection, wanted: Sender, place: Place) -> None:
-    """Create a sender or change it."""
-    subject, vault = place.subject("sender", wanted.name), place.hands.vault
-    secret = place.text_of(wanted.channel_secret)
-    token = None if wanted.access_token is None else place.text_of(wanted.access_token)
-    sealed = vault.seal(secret, context=sender_context(wanted.name, "secret"))
-    sealed_token = None
-    if token:
-        sealed_token = vault.seal(token, context=sender_context(wanted.name, "token"))
-    now = await load_sender(conn, place.account_id, wanted.name)
+async def put_sender(conn: Connection, asked: Sender, place: Place) -> None:
+    """Create a sender or change it; what is not given stays. Raises: DocumentError."""
+    subject = place.subject("sender", asked.name)
+    now = await load_sender(conn, place.account_id, asked.name)
     if now is None:
-        made = await insert_sender(
-            conn,
-            account_id=place.account_id,
-            name=wanted.name,
-            channel_id=wanted.channel_id,
-            channel_secret=sealed,
-            access_token=sealed_token,
-            per_second=_LINE_RATE,
-            now=place.now,
-        )
-        if made is None:
-            raise DocumentError(f"{subject}: another account has a sender of that name")
-        place.notes.made(subject)
+        await _create(conn, asked, subject, place)
     else:
-        if now.channel_id != wanted.channel_id:
-            raise DocumentError(f"{subject}: a sender keeps its channel; create another one")
-        change = SenderChange()
-        if vault.open(now.channel_secret, context=sender_context(now.name, "secret")) != secret:
-            place.notes.secret(subject, "channel_secret")
-            change = SenderChange(channel_secret=sealed)
-        known = now.access_token and vault.open(
-            now.access_token, context=sender_context(now.name, "token")
+        await _set_secrets(conn, asked, now, subject, place)
+    await _set_rules(conn, asked, subject, place)
+    await _set_price(conn, asked, subject, place)
+
+
+async def pause_sender(
+    conn: Connection, name: str, *, paused: bool, reason: str, place: Place
+) -> bool:
+    """Stop a sender, or let it go on whatever it was held for; False if there is none."""
+    now = await load_sender(conn, place.account_id, name)
+    if now is None:
+        return False
+    subject = place.subject("sender", name)
+    if paused:
+        place.notes.differ(subject, hold=(now.hold, Hold.PAUSED.value))
+        await hold_sender(
+            conn, now.id, hold=Hold.PAUSED.value, reason=reason, until=None, now=place.now
         )
-        if token is not None and known != token:
-            place.notes.secret(subject, "access_token")
-            await set_sender(
-                conn, place.account_id, wanted.name, SenderChange(access_token=sealed_token)
-            )
-        if change != SenderChange():
-            await set_sender(conn, place.account_id, wanted.name, change)
-    await _set_rules(conn, wanted, subject, place)
+    else:
+        place.notes.differ(subject, hold=(now.hold, None))
+        await resume_sender(conn, now.id, holds=[hold.value for hold in Hold])
+        await hear(conn, [now.id])  # failover by silence goes on too
+    return True
 
 
-async def _set_rules(conn: Connection, wanted: Sender, subject: str, place: Place) -> None:
+async def _create(conn: Connection, asked: Sender, subject: str, place: Place) -> None:
+    if isinstance(asked.channel_id, UnsetType) or isinstance(asked.channel_secret, UnsetType):
+        raise DocumentError(f"{subject}: a new sender needs a channel id and a channel secret")
+    vault, token = place.hands.vault, _text(asked.access_token, place)
+    secret = place.text_of(asked.channel_secret)
+    made = await insert_sender(
+        conn,
+        account_id=place.account_id,
+        name=asked.name,
+        channel_id=asked.channel_id,
+        channel_secret=vault.seal(secret, context=sender_context(asked.name, "secret")),
+        access_token=vault.seal(token, context=sender_context(asked.name, "token"))
+        if token
+        else None,
+        per_second=LINE_RATE,
+        now=place.now,
+    )
+    if made is None:
+        raise DocumentError(f"{subject}: another account has a sender of that name")
+    place.notes.made(subject)
+    key = _assertion(asked, None, subject, place)
+    if key is not None:
+        await set_sender(conn, place.account_id, asked.name, _sealed_key(key, asked.name, place))
+
+
+async def _set_secrets(
+    conn: Connection, asked: Sender, now: SenderRow, subject: str, place: Place
+) -> None:
+    vault, name = place.hands.vault, now.name
+    if either(asked.channel_id, now.channel_id) != now.channel_id:
+        raise DocumentError(f"{subject}: a sender keeps its channel; create another one")
+    changes = []
+    secret = _text(asked.channel_secret, place)
+    if secret and vault.open(now.channel_secret, context=sender_context(name, "secret")) != secret:
+        place.notes.secret(subject, "channel_secret")
+        sealed = vault.seal(secret, context=sender_context(name, "secret"))
+        changes.append(SenderChange(channel_secret=sealed))
+    token = _text(asked.access_token, place)
+    known = now.access_token and vault.open(now.access_token, context=sender_context(name, "token"))
+    if token and known != token:
+        place.notes.secret(subject, "access_token")
+        sealed = vault.seal(token, context=sender_context(name, "token"))
+        changes.append(SenderChange(access_token=sealed))
+    if asked.access_token is None and known:
+        place.notes.differ(subject, access_token=("(secret)", None))
+        changes.append(SenderChange(no_token=True))
+    key = _assertion(asked, now, subject, place)
+    if key is not None and not _is_known(key, now, place):
+        place.notes.secret(subject, "assertion_key")
+        changes.append(_sealed_key(key, name, place))
+    if asked.assertion_key is None and now.assertion_key:
+        place.notes.differ(subject, assertion_key=("(secret)", None))
+        changes.append(SenderChange(no_assertion=True))
+    for change in changes:
+        await set_sender(conn, place.account_id, name, change)
+
+
+def _text(secret: Secret | UnsetType | None, place: Place) -> str | None:
+    return None if secret is None or isinstance(secret, UnsetType) else place.text_of(secret)
+
+
+def _assertion(
+    asked: Sender, now: SenderRow | None, subject: str, place: Place
+) -> AssertionKey | None:
+    text = _text(asked.assertion_key, place)
+    if text is None:
+        if asked.assertion_kid is not UNSET:
+            raise DocumentError(f"{subject}: an assertion kid belongs to an assertion key")
+        return None
+    key = read_key(text, either(asked.assertion_kid, now.assertion_kid if now else None))
+    if isinstance(key, BadKey):
+        raise DocumentError(f"{subject}: the assertion key: {key.reason}")
+    return key
+
+
+def _is_known(key: AssertionKey, now: SenderRow, place: Place) -> bool:
+    if now.assertion_key is None or now.assertion_kid != key.kid:
+        return False
+    context = sender_context(now.name, "assertion_key")
+    return place.hands.vault.open(now.assertion_key, context=context) == key.pem
+
+
+def _sealed_key(key: AssertionKey, name: str, place: Place) -> SenderChange:
+    sealed = place.hands.vault.seal(key.pem, context=sender_context(name, "assertion_key"))
+    return SenderChange(assertion_key=sealed, assertion_kid=key.kid)
+
+
+async def _set_rules(conn: Connection, asked: Sender, subject: str, place: Place) -> None:
     listed = {each.name: each for each in await list_senders(conn, place.account_id)}
-    now = listed[wanted.name]
-    countries = now.countries if wanted.countries is None else sorted(wanted.countries)
-    templates = wanted.templates or now.templates
+    now = listed[asked.name]
+    countries = sorted(either(asked.countries, now.countries))
+    check_countries(countries, subject)
+    templates = either(asked.templates, now.templates)
+    strict = either(asked.strict_templates, now.strict_templates)
+    country = either(asked.line_country, now.line_country)
+    relay_url = either(asked.relay_url, now.relay_url)
     if place.notes.differ(
         subject,
-        countries=(sorted(now.countries), sorted(countries)),
+        countries=(sorted(now.countries), countries),
         templates=(now.templates, templates),
+        strict_templates=(now.strict_templates, strict),
+        line_country=(now.line_country, country),
+        relay_url=(now.relay_url, relay_url),
     ):
-        rules = SenderChange(countries=countries, templates=templates)
-        await set_sender(conn, place.account_id, wanted.name, rules)
-    if (wanted.price is None) != (wanted.currency is None):
+        rules = SenderChange(
+            countries=countries,
+            templates=templates,
+            strict_templates=strict,
+            line_country=country,
+            relay_url=relay_url,
+            no_relay=relay_url is None,
+        )
+        await set_sender(conn, place.account_id, asked.name, rules)
+
+
+def check_countries(countries: Sequence[str], subject: str) -> None:
+    """Raises: DocumentError for none, or for what is no country that has numbers."""
+    unknown = [code for code in countries if code not in phonenumbers.SUPPORTED_REGIONS]
+    if unknown or not countries:
+        told = ", ".join(unknown) or "nothing"
+        raise DocumentError(f"{subject}: countries: not a country's code: {told}")
+
+
+async def _set_price(conn: Connection, asked: Sender, subject: str, place: Place) -> None:
+    price, currency = await price_of(conn, place.account_id, asked.name)
+    new, new_currency = either(asked.price, price), either(asked.currency, currency)
+    if (new is None) != (new_currency is None):
         raise DocumentError(f"{subject}: price and currency go together")
-    if wanted.price is None:
-        return
-    price, currency = await price_of(conn, place.account_id, wanted.name)
-    if price is not None and Decimal(price) == Decimal(wanted.price):
-        price = wanted.price  # 3 is 3.0
-    if place.notes.differ(
-        subject, price=(price, wanted.price), currency=(currency, wanted.currency)
-    ):
+    if new is not None and price is not None and Decimal(price) == Decimal(new):
+        new = price  # 3 is 3.0
+    if place.notes.differ(subject, price=(price, new), currency=(currency, new_currency)):
         await set_price(
-            conn,
-            account=place.account,
-            sender=wanted.name,
-            price=wanted.price,
-            currency=wanted.currency,
+            conn, account=place.account, sender=asked.name, price=new, currency=new_currency
         )
-
-
-async def apply_route(conn: Connection, wanted: Route, place: Place) -> None:
-    """Create an SMS route, or reach it by another URL, or switch it."""
-    subject, url = place.subject("sms_route", wanted.name), place.text_of(wanted.url)
-    try:
-        asked = read_route_url(url)
-    except RouteUrlError as error:
-        raise DocumentError(f"{subject}: the url {error}") from error
-    context = route_context(place.account_id, wanted.name)
-    sealed = place.hands.vault.seal(url, context=context)
-    now = await find_route(conn, place.account_id, wanted.name)
-    if now is None:
-        new = NewRoute(
-            place.account_id,
-            wanted.name,
-            asked.kind,
-            sealed,
-            asked.shown,
-            wanted.prefixes,
-            wanted.senders,
-            wanted.default_sender,
-            wanted.priority,
-            os.urandom(16).hex(),
-        )
-        await insert_route(conn, new, now=place.now)
-        place.notes.made(subject)
-    elif place.hands.vault.open(now.url, context=context) != url:
-        place.notes.secret(subject, "url")
-        await move_route(conn, place.account_id, wanted.name, url=sealed, shown=asked.shown)
-    shown = next(
-        each for each in await list_routes(conn, place.account_id) if each.name == wanted.name
-    )
-    _refuse_moved(shown, wanted, subject)
-    if place.notes.differ(subject, enabled=(shown.enabled, wanted.enabled)):
-        await enable_route(conn, place.account_id, wanted.name, enabled=wanted.enabled)
-
-
-def _refuse_moved(shown: ShownRoute, wanted: Route, subject: str) -> None:
-    """What a route serves is fixed when it is created."""
-    was = (sorted(shown.prefixes), sorted(shown.senders), shown.default_sender, shown.priority)
-    is_ = (sorted(wanted.prefixes), sorted(wanted.senders), wanted.default_sender, wanted.priority)
-    if was != is_:
-        raise DocumentError(f"{subject}: what a route serves does not change; create another one")

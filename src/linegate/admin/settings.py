@@ -1,147 +1,154 @@
-"""Single settings of accounts, applications, entities and keys: what is not named stays."""
+"""Accounts, and what accounts, applications and entities set: what is not named stays."""
 
+import os
 from datetime import datetime
-from typing import Literal, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UnsetType
 
-from linegate.admin.desired import Count, DocumentError, Name, Positive, Url
+from linegate.admin.desired import (
+    AccountSettings,
+    DivisionSettings,
+    DocumentError,
+    either,
+)
+from linegate.admin.notes import Spot
 from linegate.domain.policy import Limits
-from linegate.postgres.admin import key_limits_of, sender_id_of, set_key_limits
-from linegate.postgres.directory import ensure_endpoint
+from linegate.postgres.admin import AccountListed, list_accounts, sender_id_of
+from linegate.postgres.directory import ensure_endpoint, insert_account, set_default_endpoint
 from linegate.postgres.divisions import (
+    DivisionListed,
     Kind,
     account_settings,
     division_settings,
-    ensure_divisions,
+    insert_division,
     rename_division,
     set_account,
     set_division,
+    shown_division,
 )
 from linegate.postgres.pool import Connection
+from linegate.postgres.suspension import resume_account, suspend_account
+from linegate.sealing import account_context
+from linegate.vault import Vault
+from linegate.webhook.signing import SECRET_BYTES, secret_of
 
-__all__ = [
-    "AccountChange",
-    "DivisionChange",
-    "KeyChange",
-    "change_account",
-    "change_division",
-    "change_key",
-]
+__all__ = ["change_account", "change_division", "create_account"]
 
 
-Value = TypeVar("Value")
+async def create_account(conn: Connection, name: str, *, vault: Vault, now: datetime) -> int | None:
+    """Make an account with a secret that signs its reports; gives its id, None for a taken name."""
+    secret = secret_of(os.urandom(SECRET_BYTES))
+    sealed = vault.seal(secret, context=account_context(name, "webhook_secret"))
+    return await insert_account(conn, name, webhook_secret=sealed, now=now)
 
 
-class AccountChange(Struct, rename="camel", forbid_unknown_fields=True):
-    """What to set for an account; null: it sets none."""
-
-    default_sender: Name | UnsetType | None = UNSET
-    requests_per_second: Positive | UnsetType | None = UNSET
-    messages_per_day: Count | UnsetType | None = UNSET
-    messages_waiting: Count | UnsetType | None = UNSET
-    retention_days: Positive | UnsetType | None = UNSET
-
-
-class DivisionChange(Struct, rename="camel", forbid_unknown_fields=True):
-    """What to set for an application or entity; null: it sets none."""
-
-    name: Name | UnsetType | None = UNSET
-    default_sender: Name | UnsetType | None = UNSET
-    webhook: Url | UnsetType | None = UNSET
-    templates: Literal["free", "required"] | UnsetType | None = UNSET
-    messages_per_day: Count | UnsetType | None = UNSET
-
-
-class KeyChange(Struct, rename="camel", forbid_unknown_fields=True):
-    """What to set for a key; null: it has no limit of its own."""
-
-    requests_per_second: Positive | UnsetType | None = UNSET
-    messages_per_day: Count | UnsetType | None = UNSET
-    messages_waiting: Count | UnsetType | None = UNSET
-
-
-async def change_account(conn: Connection, account_id: int, change: AccountChange) -> None:
-    """Set what is named. Raises: DocumentError for a sender that the account does not have."""
-    now = await account_settings(conn, account_id)
+async def change_account(conn: Connection, asked: AccountSettings, place: Spot) -> None:
+    """Set what is asked of an account. Raises: DocumentError for a sender that it does not have."""
+    await account_settings(conn, place.account_id)  # held until the transaction ends
+    (found,) = await list_accounts(conn, place.account)
+    subject = f"{place.account} account"
+    sender = either(asked.default_sender, found.default_sender)
     limits = Limits(
-        _either(change.requests_per_second, now.limits.requests_per_second),
-        _either(change.messages_per_day, now.limits.messages_per_day),
-        _either(change.messages_waiting, now.limits.waiting),
+        either(asked.requests_per_second, found.requests_per_second),
+        either(asked.messages_per_day, found.messages_per_day),
+        either(asked.messages_waiting, found.messages_waiting),
     )
-    await set_account(
-        conn,
-        account_id,
-        default_sender=await _sender(conn, account_id, change.default_sender, now.default_sender),
-        limits=limits,
-        retention_days=_either(change.retention_days, now.retention_days),
-    )
+    days = either(asked.retention_days, found.retention_days)
+    if place.notes.differ(
+        subject,
+        default_sender=(found.default_sender, sender),
+        requests_per_second=(found.requests_per_second, limits.requests_per_second),
+        messages_per_day=(found.messages_per_day, limits.messages_per_day),
+        messages_waiting=(found.messages_waiting, limits.waiting),
+        retention_days=(found.retention_days, days),
+    ):
+        sender_id = await _sender_id(conn, sender, subject, place)
+        await set_account(
+            conn, place.account_id, default_sender=sender_id, limits=limits, retention_days=days
+        )
+    await _set_webhook(conn, asked, found, subject, place)
+    suspended = either(asked.suspended, found.suspended_at is not None)
+    if place.notes.differ(subject, suspended=(found.suspended_at is not None, suspended)):
+        change = suspend_account if suspended else resume_account
+        await change(conn, place.account_id, now=place.now)
+
+
+async def _set_webhook(
+    conn: Connection, asked: AccountSettings, found: AccountListed, subject: str, place: Spot
+) -> None:
+    if isinstance(asked.webhook, UnsetType):
+        return
+    if place.notes.differ(subject, webhook=(found.webhook, asked.webhook)):
+        await set_default_endpoint(
+            conn, account_id=place.account_id, url=asked.webhook, now=place.now
+        )
 
 
 async def change_division(
-    conn: Connection,
-    account_id: int,
-    kind: Kind,
-    id_: str,
-    change: DivisionChange,
-    *,
-    now: datetime,
+    conn: Connection, kind: Kind, id_: str, asked: DivisionSettings, place: Spot
 ) -> None:
-    """Set what is named of an application or entity, which is made if it is new.
+    """Set what is asked of an application or entity, which is made if it is new.
 
     Raises: DocumentError for a sender that the account does not have.
     """
-    await ensure_divisions(conn, [(account_id, kind, id_)], now=now)
-    found = await division_settings(conn, account_id, kind, id_)
-    if not isinstance(change.name, UnsetType):
-        await rename_division(conn, account_id, kind, id_, change.name)
-    endpoint_id = found.endpoint_id
-    if change.webhook is None:
-        endpoint_id = None
-    elif not isinstance(change.webhook, UnsetType):
-        endpoint_id = await ensure_endpoint(
-            conn,
-            account_id=account_id,
-            url=change.webhook,
-            content_type="application/json",
-            now=now,
-        )
-    await set_division(
-        conn,
-        account_id,
+    subject = place.subject(kind, id_)
+    if await insert_division(conn, place.account_id, kind, id_, None, now=place.now):
+        place.notes.made(subject)
+    held = await division_settings(conn, place.account_id, kind, id_)
+    now = await shown_division(conn, place.account_id, kind, id_)
+    if now is None:
+        raise LookupError(f"the {kind} was removed while it was held")
+    name = either(asked.name, now.name)
+    if place.notes.differ(subject, name=(now.name, name)):
+        await rename_division(conn, place.account_id, kind, id_, name)
+    new = DivisionListed(
         kind,
         id_,
-        default_sender=await _sender(conn, account_id, change.default_sender, found.default_sender),
+        name,
+        either(asked.default_sender, now.default_sender),
+        either(asked.webhook, now.url),
+        either(asked.templates, now.templates),
+        either(asked.messages_per_day, now.messages_per_day),
+    )
+    if not place.notes.differ(
+        subject,
+        default_sender=(now.default_sender, new.default_sender),
+        webhook=(now.url, new.url),
+        templates=(now.templates, new.templates),
+        messages_per_day=(now.messages_per_day, new.messages_per_day),
+    ):
+        return
+    endpoint_id = held.endpoint_id
+    if new.url != now.url:
+        endpoint_id = await _endpoint_id(conn, new.url, place)
+    await set_division(
+        conn,
+        place.account_id,
+        kind,
+        id_,
+        default_sender=await _sender_id(conn, new.default_sender, subject, place),
         endpoint_id=endpoint_id,
-        templates=_either(change.templates, found.templates),
-        messages_per_day=_either(change.messages_per_day, found.messages_per_day),
+        templates=new.templates,
+        messages_per_day=new.messages_per_day,
     )
 
 
-async def change_key(conn: Connection, account_id: int, key_id: int, change: KeyChange) -> bool:
-    """Set what is named of a key; False if the account has no such key."""
-    now = await key_limits_of(conn, account_id, key_id)
-    if now is None:
-        return False
-    limits = Limits(
-        _either(change.requests_per_second, now.requests_per_second),
-        _either(change.messages_per_day, now.messages_per_day),
-        _either(change.messages_waiting, now.waiting),
+async def _endpoint_id(conn: Connection, url: str | None, place: Spot) -> int | None:
+    if url is None:
+        return None
+    return await ensure_endpoint(
+        conn,
+        account_id=place.account_id,
+        url=url,
+        content_type="application/json",
+        now=place.now,
     )
-    await set_key_limits(conn, account_id, key_id, limits)
-    return True
 
 
-async def _sender(
-    conn: Connection, account_id: int, name: str | UnsetType | None, now: int | None
-) -> int | None:
-    if name is None or isinstance(name, UnsetType):
-        return None if name is None else now
-    id_ = await sender_id_of(conn, account_id, name)
+async def _sender_id(conn: Connection, name: str | None, subject: str, place: Spot) -> int | None:
+    if name is None:
+        return None
+    id_ = await sender_id_of(conn, place.account_id, name)
     if id_ is None:
-        raise DocumentError(f"the account has no sender {name}")
+        raise DocumentError(f"{subject}: the account has no sender {name}")
     return id_
-
-
-def _either(given: Value | UnsetType | None, now: Value | None) -> Value | None:
-    return now if isinstance(given, UnsetType) else given

@@ -21,6 +21,7 @@ from linegate.api.imports import Import
 from linegate.api.legacy import is_legacy, legacy_refusal
 from linegate.api.logs import Logs
 from linegate.api.operator import Operator
+from linegate.api.operator_access import OperatorAccess
 from linegate.api.operator_parts import OperatorParts
 from linegate.api.preview import Preview
 from linegate.api.problems import on_http_exception, on_unexpected, problem
@@ -60,6 +61,7 @@ class Routes:
     statistics: Statistics
     applications: Provisioning
     operator: Operator
+    operator_access: OperatorAccess
     operator_parts: OperatorParts
     entities: Provisioning
     subscriptions: Subscriptions
@@ -109,7 +111,7 @@ def create_app(
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
             *_divisions("/provisioning/1/entities", routes.entities),
-            *_operator("/operator/1", routes.operator, routes.operator_parts),
+            *_operator("/operator/1", routes),
             *_notifications(routes),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
@@ -158,25 +160,48 @@ def _templates(path: str, templates: Templates) -> list[Route]:
     ]
 
 
-def _operator(path: str, operator: Operator, parts: OperatorParts) -> list[Route]:
-    account = path + "/accounts/{name}"
+def _operator(path: str, routes: Routes) -> list[Route]:
+    operator, account = routes.operator, path + "/accounts/{name}"
     return [
         _route(path + "/apply", POST=operator.apply),
         _route(path + "/audit", GET=operator.audit),
-        _route(path + "/accounts", GET=operator.accounts),
-        _route(account, GET=operator.account, PATCH=parts.change_account),
-        _route(account + "/suspension", PUT=operator.suspend),
-        _route(account + "/keys", POST=operator.create_key),
-        _route(account + "/keys/{key_id}", PATCH=operator.switch_key),
-        _route(account + "/keys/{key_id}/rotate", POST=operator.rotate),
+        _route(path + "/accounts", GET=operator.accounts, POST=operator.create),
+        _route(account, GET=operator.account, PATCH=operator.change, DELETE=operator.remove),
+        _route(account + "/webhook-secret", GET=operator.webhook_secret),
+        *_operator_access(account, routes.operator_access),
+        *_operator_parts(account, routes.operator_parts),
+    ]
+
+
+def _operator_access(account: str, access: OperatorAccess) -> list[Route]:
+    key, user = account + "/keys/{key_id}", account + "/users/{id:path}"
+    return [
+        _route(account + "/keys", POST=access.create_key),
+        _route(key, PATCH=access.change_key, DELETE=access.remove_key),
+        _route(key + "/rotate", POST=access.rotate),
+        _route(user + "/password", PUT=access.set_password),
+        _route(user, PUT=access.put_user, DELETE=access.remove_user),
+    ]
+
+
+def _operator_parts(account: str, parts: OperatorParts) -> list[Route]:
+    sender, template = account + "/senders/{id:path}", account + "/templates/{id:path}"
+    return [
         _route(account + "/parts", GET=parts.parts),
-        _route(account + "/senders/{id}", PUT=parts.put_sender),
-        _route(account + "/users/{id}", PUT=parts.put_user),
-        _route(account + "/users/{id}/password", PUT=parts.set_password),
-        _route(account + "/applications/{id:path}", PATCH=parts.change_application),
-        _route(account + "/entities/{id:path}", PATCH=parts.change_entity),
-        _route(account + "/sms-routes/{id}", PUT=parts.put_route),
-        _route(account + "/templates/{id}", PUT=parts.put_template),
+        _route(sender + "/pause", PUT=parts.pause_sender),
+        _route(sender, PUT=parts.put_sender, DELETE=parts.remove_sender),
+        _route(
+            account + "/applications/{id:path}",
+            PATCH=parts.change_application,
+            DELETE=parts.remove_application,
+        ),
+        _route(
+            account + "/entities/{id:path}", PATCH=parts.change_entity, DELETE=parts.remove_entity
+        ),
+        _route(account + "/sms-routes/{id:path}", PUT=parts.put_route, DELETE=parts.remove_route),
+        _route(account + "/templates", GET=parts.templates),
+        _route(template + "/decision", PUT=parts.decide_template),
+        _route(template, PUT=parts.put_template, DELETE=parts.remove_template),
         _route(account + "/blocklist", GET=parts.blocklist, POST=parts.change_blocklist),
     ]
 

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from linegate.api.auth import Refused, authorise
 from linegate.api.body import read_body
 from linegate.api.directory import Directory
-from linegate.api.shortcomings import shortcomings
 from linegate.api.subscription_rules import UrlRule
 from linegate.clock import Clock
 from linegate.domain.caller import Caller
@@ -24,6 +23,7 @@ from linegate.domain.keys import SUBSCRIPTIONS
 from linegate.domain.violation import Violation
 from linegate.postgres.pool import Connection, Pool
 from linegate.postgres.subscriptions import Page, account_name
+from linegate.shortcomings import shortcomings
 
 __all__ = ["Notifying", "What", "answer", "created", "page_of", "paged"]
 
@@ -56,7 +56,7 @@ class Notifying:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError as error:
-            raise Refused(400, shortcomings(body, kind)) from error
+            raise Refused(400, shortcomings(msgspec.json.decode(body), kind)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, [Violation("body", "must be JSON")]) from error
 

@@ -1,269 +1,266 @@
-"""/operator/1/accounts/{name}/...: what belongs to an account, one thing at a time (ours).
+"""/operator/1/accounts/{name}/...: senders, routes, templates and other parts of an account (ours).
 
-A PUT takes what `linegate apply` takes of one thing, a PATCH changes what it names.
+A PUT creates a thing or changes what it names of it, secrets too: what is not named stays.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Literal
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from linegate.admin.callers import apply_user
-from linegate.admin.desired import DocumentError, Route, Sender, Template, User
-from linegate.admin.notes import Hands, Notes, Place
-from linegate.admin.senders import apply_route, apply_sender
-from linegate.admin.settings import (
-    AccountChange,
-    DivisionChange,
-    change_account,
-    change_division,
-)
+from linegate.admin.desired import Division, DocumentError, Route, Sender, Template
+from linegate.admin.notes import Place
+from linegate.admin.removal import drop_division, drop_route, drop_sender, drop_template
+from linegate.admin.routes import put_route
+from linegate.admin.senders import pause_sender, put_sender
+from linegate.admin.settings import change_division
 from linegate.admin.templates import apply_template
-from linegate.api.auth import Refused, authorise
-from linegate.api.body import read_body
-from linegate.api.directory import Directory
-from linegate.api.operator import account_of, answer_json, decoded, plain, shown_account, whole
-from linegate.api.passwords import hash_password
-from linegate.api.template_request import read_wording
-from linegate.clock import Clock
-from linegate.domain.keys import OPERATE, OPERATOR_READ
+from linegate.api.auth import Refused
+from linegate.api.operator_desk import Desk, answer_json, whole
+from linegate.api.operator_shown import shown_division, shown_route, shown_user
+from linegate.api.template_answer import encode_template
 from linegate.domain.phone import normalise
 from linegate.domain.violation import Violation
-from linegate.postgres.admin import AccountListed, list_accounts
-from linegate.postgres.audit import acting
+from linegate.domain.wiretime import format_instant
+from linegate.postgres.admin import AccountListed, sender_id_of
 from linegate.postgres.blocklist import block, list_blocked, unblock
-from linegate.postgres.divisions import DivisionListed, Kind, list_divisions
-from linegate.postgres.identities import UserListed, list_users, set_password
-from linegate.postgres.pool import Connection, Pool
+from linegate.postgres.divisions import Kind, list_divisions
+from linegate.postgres.identities import list_users
+from linegate.postgres.pool import Connection
 from linegate.postgres.senders import SenderListed, list_senders
-from linegate.postgres.sms_routes import ShownRoute, list_routes
-from linegate.vault import Vault
+from linegate.postgres.sms_routes import list_routes
+from linegate.postgres.templates import (
+    TemplateFilter,
+    decide_template,
+    find_template_named,
+    list_templates,
+)
 
 __all__ = ["OperatorParts"]
 
-T = TypeVar("T")
-
-_BODY_LIMIT = 4 * 1024 * 1024
 _MOST = 10_000
-_SHORTEST_PASSWORD = 12
 
 
-class _Password(msgspec.Struct, forbid_unknown_fields=True):
-    password: str
+class _Pause(Struct, forbid_unknown_fields=True):
+    paused: bool
+    reason: str = ""
 
 
-class _Blocking(msgspec.Struct, forbid_unknown_fields=True):
+class _Blocking(Struct, forbid_unknown_fields=True):
     add: list[str] = []
     remove: list[str] = []
 
 
+class _Decision(Struct, kw_only=True, forbid_unknown_fields=True):
+    sender: str
+    name: str
+    language: str = ""
+    status: Literal["APPROVED", "REJECTED"]
+    reason: str | None = None
+
+
 class OperatorParts:
-    """Answers operators about one thing of one account."""
+    """Answers operators about what belongs to an account."""
 
-    def __init__(self, pool: Pool, directory: Directory, vault: Vault, clock: Clock) -> None:
-        """Work over `pool`; secrets are sealed by `vault`."""
-        self._pool = pool
-        self._directory = directory
-        self._vault = vault
-        self._clock = clock
+    def __init__(self, desk: Desk) -> None:
+        """Answer at `desk`."""
+        self._desk = desk
 
-    async def change_account(self, request: Request) -> Response:
-        """PATCH /operator/1/accounts/{name}: default sender, limits, retention; null sets none."""
-        change, actor, now = await self._asked(request, AccountChange)
+    async def parts(self, request: Request) -> Response:
+        """GET .../parts: senders, users, applications, entities, routes."""
 
-        async def work(conn: Connection, place: Place) -> None:
-            await change_account(conn, place.account_id, change)
+        async def read(conn: Connection, found: AccountListed) -> dict[str, object]:
+            divisions = await list_divisions(conn, found.id)
+            of = {
+                kind: [shown_division(each) for each in divisions if each.kind == kind]
+                for kind in ("application", "entity")
+            }
+            return {
+                "senders": [_sender(each) for each in await list_senders(conn, found.id)],
+                "users": [shown_user(each) for each in await list_users(conn, found.id)],
+                "applications": of["application"],
+                "entities": of["entity"],
+                "smsRoutes": [shown_route(each) for each in await list_routes(conn, found.id)],
+            }
 
-        await self._change(request, actor, now, work)
-        async with self._pool.acquire() as conn:
-            found = await list_accounts(conn, request.path_params["name"])
-        return answer_json(shown_account(found[0]))
+        return await self._desk.look(request, read)
 
     async def put_sender(self, request: Request) -> Response:
-        """PUT /operator/1/accounts/{name}/senders/{id}: create a sender or change it."""
-        return await self._put(request, Sender, apply_sender)
+        """PUT .../senders/{id}: create a sender or change it."""
+        return await self._desk.put(request, Sender, put_sender)
 
-    async def put_user(self, request: Request) -> Response:
-        """PUT /operator/1/accounts/{name}/users/{id}: create a user or change what it may do."""
-        return await self._put(request, User, apply_user)
+    async def pause_sender(self, request: Request) -> Response:
+        """PUT .../senders/{id}/pause: `{"paused": true, "reason": "..."}`; false lets it go on."""
+
+        async def work(conn: Connection, asked: _Pause, place: Place) -> None:
+            name = request.path_params["id"]
+            found = await pause_sender(
+                conn, name, paused=asked.paused, reason=asked.reason, place=place
+            )
+            if not found:
+                raise Refused(404)
+
+        await self._desk.change(request, _Pause, work)
+        return Response(status_code=204)
+
+    async def remove_sender(self, request: Request) -> Response:
+        """DELETE .../senders/{id}: 204 for one that has never sent."""
+
+        async def work(conn: Connection, place: Place) -> bool:
+            return await drop_sender(conn, request.path_params["id"], place)
+
+        return await self._desk.remove(request, work)
 
     async def put_route(self, request: Request) -> Response:
-        """PUT /operator/1/accounts/{name}/sms-routes/{id}: create an SMS route or change it."""
-        return await self._put(request, Route, apply_route)
+        """PUT .../sms-routes/{id}: create an SMS route, or change how it is reached or serves."""
+        return await self._desk.put(request, Route, put_route)
 
-    async def put_template(self, request: Request) -> Response:
-        """PUT /operator/1/accounts/{name}/templates/{id}: register, reword, approve."""
-        return await self._put(request, Template, apply_template)
+    async def remove_route(self, request: Request) -> Response:
+        """DELETE .../sms-routes/{id}: 204 for one that no SMS waits for."""
+
+        async def work(conn: Connection, place: Place) -> bool:
+            return await drop_route(conn, request.path_params["id"], place)
+
+        return await self._desk.remove(request, work)
 
     async def change_application(self, request: Request) -> Response:
-        """PATCH /operator/1/accounts/{name}/applications/{id}: its settings; made if it is new."""
+        """PATCH .../applications/{id}: its settings; made if it is new."""
         return await self._change_division(request, "application")
 
     async def change_entity(self, request: Request) -> Response:
-        """PATCH /operator/1/accounts/{name}/entities/{id}: its settings; made if it is new."""
+        """PATCH .../entities/{id}: its settings; made if it is new."""
         return await self._change_division(request, "entity")
 
-    async def set_password(self, request: Request) -> Response:
-        """PUT /operator/1/accounts/{name}/users/{id}/password: another one; its logins end."""
-        asked, actor, now = await self._asked(request, _Password)
-        if len(asked.password) < _SHORTEST_PASSWORD:
-            reason = f"must be at least {_SHORTEST_PASSWORD} characters"
-            raise Refused(400, [Violation("password", reason)])
+    async def remove_application(self, request: Request) -> Response:
+        """DELETE .../applications/{id}: 204; a message that names it makes it again."""
+        return await self._remove_division(request, "application")
 
-        async def work(conn: Connection, place: Place) -> None:
-            hashed = hash_password(asked.password)
-            if not await set_password(conn, place.account_id, request.path_params["id"], hashed):
-                raise Refused(404)
+    async def remove_entity(self, request: Request) -> Response:
+        """DELETE .../entities/{id}: 204; a message that names it makes it again."""
+        return await self._remove_division(request, "entity")
 
-        await self._change(request, actor, now, work)
+    async def templates(self, request: Request) -> Response:
+        """GET .../templates?sender=&name=&status=: the oldest first."""
+        asked = request.query_params
+
+        async def read(conn: Connection, found: AccountListed) -> dict[str, object]:
+            wanted = TemplateFilter(
+                found.id,
+                sender=asked.get("sender"),
+                name=asked.get("name"),
+                status=asked.get("status"),
+            )
+            rows = await list_templates(conn, wanted, limit=_MOST)
+            return {"templates": [msgspec.Raw(encode_template(row)) for row in rows]}
+
+        return await self._desk.look(request, read)
+
+    async def put_template(self, request: Request) -> Response:
+        """PUT .../templates/{id}: register, reword, approve."""
+        return await self._desk.put(request, Template, apply_template)
+
+    async def decide_template(self, request: Request) -> Response:
+        """PUT .../templates/{id}/decision: `{"sender", "language", "status", "reason"}`."""
+
+        async def work(conn: Connection, asked: _Decision, place: Place) -> None:
+            if asked.status == "REJECTED" and not asked.reason:
+                raise Refused(400, [Violation("reason", "must be given: the account sees it")])
+            id_ = await _template(conn, asked.sender, asked.name, asked.language, place)
+            await decide_template(
+                conn, id_, status=asked.status, reason=asked.reason, now=place.now
+            )
+
+        await self._desk.change(request, _Decision, work, "name")
         return Response(status_code=204)
 
-    async def change_blocklist(self, request: Request) -> Response:
-        """POST /operator/1/accounts/{name}/blocklist: `{"add": [...], "remove": [...]}`."""
-        asked, actor, now = await self._asked(request, _Blocking)
-        add, remove = _digits(asked.add, "add"), _digits(asked.remove, "remove")
-        counts = {}
+    async def remove_template(self, request: Request) -> Response:
+        """DELETE .../templates/{id}?sender=&language=: 204; what was accepted goes out."""
+        asked, name = request.query_params, request.path_params["id"]
 
-        async def work(conn: Connection, place: Place) -> None:
-            counts["added"] = await block(conn, place.account_id, add, now=place.now)
-            counts["removed"] = await unblock(conn, place.account_id, remove)
+        async def work(conn: Connection, place: Place) -> bool:
+            sender, language = asked.get("sender", ""), asked.get("language", "")
+            id_ = await _template(conn, sender, name, language, place)
+            return await drop_template(conn, id_, f"{sender} {name} {language}".strip(), place)
 
-        await self._change(request, actor, now, work)
-        return answer_json(counts)
+        return await self._desk.remove(request, work)
 
     async def blocklist(self, request: Request) -> Response:
-        """GET /operator/1/accounts/{name}/blocklist?after=&limit=: by number."""
+        """GET .../blocklist?after=&limit=: by number."""
         limit = min(whole(request.query_params.get("limit")) or 1000, _MOST)
         after = request.query_params.get("after", "")
 
         async def read(conn: Connection, found: AccountListed) -> dict[str, object]:
             rows = await list_blocked(conn, found.id, after=after, limit=limit)
-            return {"destinations": [{"to": to, "since": since} for to, since in rows]}
+            return {"destinations": [{"to": to, "since": _instant(since)} for to, since in rows]}
 
-        return await self._read(request, read)
+        return await self._desk.look(request, read)
 
-    async def parts(self, request: Request) -> Response:
-        """GET /operator/1/accounts/{name}/parts: senders, users, applications, entities, routes."""
+    async def change_blocklist(self, request: Request) -> Response:
+        """POST .../blocklist: `{"add": [...], "remove": [...]}`."""
 
-        async def read(conn: Connection, found: AccountListed) -> dict[str, object]:
-            divisions = await list_divisions(conn, found.id)
-            return {
-                "senders": [_sender(each) for each in await list_senders(conn, found.id)],
-                "users": [_user(each) for each in await list_users(conn, found.id)],
-                "applications": [_division(each) for each in divisions if each.kind != "entity"],
-                "entities": [_division(each) for each in divisions if each.kind == "entity"],
-                "smsRoutes": [_route(each) for each in await list_routes(conn, found.id)],
-            }
+        async def work(conn: Connection, asked: _Blocking, place: Place) -> dict[str, int]:
+            add, remove = _digits(asked.add, "add"), _digits(asked.remove, "remove")
+            added = await block(conn, place.account_id, add, now=place.now)
+            return {"added": added, "removed": await unblock(conn, place.account_id, remove)}
 
-        return await self._read(request, read)
-
-    async def _put(
-        self,
-        request: Request,
-        shape: type[T],
-        apply: Callable[[Connection, T, Place], Awaitable[None]],
-    ) -> Response:
-        tree, actor, now = await self._asked(request, dict[str, Any])
-        notes = Notes()
-
-        async def work(conn: Connection, place: Place) -> None:
-            named = {**tree, "name": request.path_params["id"]}
-            await apply(conn, msgspec.convert(named, shape), place)
-
-        await self._change(request, actor, now, work, notes)
-        made = any(each.after == "created" for each in notes.changes)
-        fields = sorted(each.field for each in notes.changes if each.field)
-        return answer_json({"created": made, "changed": fields}, 201 if made else 200)
+        counts, _ = await self._desk.change(request, _Blocking, work)
+        return answer_json(counts)
 
     async def _change_division(self, request: Request, kind: Kind) -> Response:
-        id_ = request.path_params["id"]
-        change, actor, now = await self._asked(request, DivisionChange)
+        async def work(conn: Connection, asked: Division, place: Place) -> None:
+            await change_division(conn, kind, asked.id, asked, place)
 
-        async def work(conn: Connection, place: Place) -> None:
-            await change_division(conn, place.account_id, kind, id_, change, now=place.now)
+        return await self._desk.put(request, Division, work, "id")
 
-        await self._change(request, actor, now, work)
-        return Response(status_code=204)
+    async def _remove_division(self, request: Request, kind: Kind) -> Response:
+        async def work(conn: Connection, place: Place) -> bool:
+            return await drop_division(conn, kind, request.path_params["id"], place)
 
-    async def _asked(self, request: Request, shape: type[T]) -> tuple[T, str, datetime]:
-        """The body of one who may ask, who that is, and when."""
-        now = self._clock.now()
-        caller = await authorise(request, self._directory, OPERATE, now)
-        return decoded(await read_body(request, _BODY_LIMIT), shape), caller.name, now
+        return await self._desk.remove(request, work)
 
-    async def _change(
-        self,
-        request: Request,
-        actor: str,
-        now: datetime,
-        work: Callable[[Connection, Place], Awaitable[None]],
-        notes: Notes | None = None,
-    ) -> None:
-        """One transaction of the caller on the account in the path."""
-        hands = Hands(self._vault, plain, hash_password, read_wording, actor)
-        try:
-            async with acting(self._pool, actor) as conn:
-                found = await account_of(conn, request)
-                await work(conn, Place(found.id, found.name, hands, notes or Notes(), now))
-        except (DocumentError, msgspec.ValidationError) as error:
-            raise Refused(400, [Violation("$", str(error))]) from error
 
-    async def _read(
-        self,
-        request: Request,
-        read: Callable[[Connection, AccountListed], Awaitable[dict[str, object]]],
-    ) -> Response:
-        await authorise(request, self._directory, OPERATOR_READ, self._clock.now())
-        async with self._pool.acquire() as conn:
-            return answer_json(await read(conn, await account_of(conn, request)))
+async def _template(conn: Connection, sender: str, name: str, language: str, place: Place) -> int:
+    """The id of a template. Raises: Refused 404."""
+    sender_id = await sender_id_of(conn, place.account_id, sender)
+    id_ = None if sender_id is None else await find_template_named(conn, sender_id, name, language)
+    if id_ is None:
+        raise Refused(404)
+    return id_
 
 
 def _digits(numbers: list[str], name: str) -> list[str]:
-    """The numbers as they are stored, each once. Raises: Refused 400 for what is none."""
-    found = set()
-    for number in numbers:
-        digits = normalise(number)
-        if digits is None:
-            raise Refused(400, [Violation(name, "must be phone numbers")])
-        found.add(digits)
-    return sorted(found)
+    """The numbers as they are stored, each once. Raises: DocumentError for what is none."""
+    digits = {text: normalise(text) for text in numbers}
+    wrong = tuple(
+        Violation(f"{name}[{at}]", "must be a phone number with its country code")
+        for at, text in enumerate(numbers)
+        if digits[text] is None
+    )
+    if wrong:
+        raise DocumentError("", wrong)
+    return sorted({number for number in digits.values() if number is not None})
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return format_instant(instant) if instant else None
 
 
 def _sender(each: SenderListed) -> dict[str, object]:
     return {
         "name": each.name,
         "channelId": each.channel_id,
+        "hasAccessToken": each.has_token,
+        "assertionKid": each.assertion_kid,
+        "relayUrl": each.relay_url,
         "countries": each.countries,
         "templates": each.templates,
+        "strictTemplates": each.strict_templates,
+        "lineCountry": each.line_country,
         "hold": each.hold,
-    }
-
-
-def _user(each: UserListed) -> dict[str, object]:
-    return {"name": each.name, "scopes": sorted(each.scopes), "enabled": each.enabled}
-
-
-def _division(each: DivisionListed) -> dict[str, object]:
-    return {
-        "id": each.id,
-        "name": each.name,
-        "defaultSender": each.default_sender,
-        "webhook": each.url,
-        "templates": each.templates,
-        "messagesPerDay": each.messages_per_day,
-    }
-
-
-def _route(each: ShownRoute) -> dict[str, object]:
-    return {
-        "name": each.name,
-        "kind": each.kind,
-        "prefixes": each.prefixes,
-        "senders": each.senders,
-        "defaultSender": each.default_sender,
-        "priority": each.priority,
-        "enabled": each.enabled,
+        "holdReason": each.hold_reason,
+        "heldAt": _instant(each.held_at),
+        "deafAt": _instant(each.deaf_at),
     }

@@ -3,16 +3,15 @@
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 
 from linegate.api.auth import Refused
-from linegate.api.notifying import Notifying, answer, created, page_of, paged
+from linegate.api.kept import Kept
+from linegate.api.notifying import Notifying
 from linegate.api.schemas_subscriptions import ProfileBody
 from linegate.api.security_settings import add_security
 from linegate.api.subscription_rules import MASK, profile_problems, unmasked
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, transaction
+from linegate.postgres.pool import Connection
 from linegate.postgres.subscriptions import (
     Page,
     ProfileRow,
@@ -38,60 +37,36 @@ __all__ = [
 _APART = ("profileId", "security", "clientCertificateId")
 
 
-class Profiles:
-    """Create, read, update and delete."""
+class Profiles(Kept[ProfileRow, ProfileBody]):
+    """Create, read, update and delete.
 
-    def __init__(self, notifying: Notifying) -> None:
-        """Keep them as `notifying` says."""
-        self._with = notifying
+    What waits goes to the new URL of one that is replaced, and is given up with a deleted one.
+    """
 
-    async def list(self, request: Request) -> Response:
-        """One page."""
-        caller = await self._with.caller(request)
-        page, number = page_of(request)
-        async with self._with.pool.acquire() as conn:
-            rows, total = await list_profiles(conn, caller.account_id, page)
-            shown = [await shown_profile(conn, self._with, caller.account_id, row) for row in rows]
-        return paged(shown, total, page, number)
+    body = ProfileBody
+    id_name = "profileId"
+    user = "subscription"
 
-    async def create(self, request: Request) -> Response:
-        """Take a new profile, with new security settings if it brings them."""
-        caller = await self._with.caller(request)
-        body = await self._with.read(request, ProfileBody)
-        async with transaction(self._with.pool) as conn:
-            row = await add_profile(conn, self._with, caller.account_id, body)
-        return created(request, row.profile_id, profile_reference(row.profile_id, row.auth_id))
+    async def _rows(
+        self, conn: Connection, account_id: int, page: Page
+    ) -> tuple[list[ProfileRow], int]:
+        return await list_profiles(conn, account_id, page)
 
-    async def show(self, request: Request) -> Response:
-        """One of them."""
-        caller = await self._with.caller(request)
-        async with self._with.pool.acquire() as conn:
-            row = await _find(conn, caller.account_id, request.path_params["id"])
-            if row is None:
-                raise Refused(404)
-            return answer(await shown_profile(conn, self._with, caller.account_id, row))
+    async def _shown(self, conn: Connection, account_id: int, row: ProfileRow) -> dict[str, Any]:
+        return await shown_profile(conn, self._with, account_id, row)
 
-    async def replace(self, request: Request) -> Response:
-        """Replace one: what waits goes to the new URL, and doubts are forgotten."""
-        caller = await self._with.caller(request)
-        body = await self._with.read(request, ProfileBody)
-        profile_id = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
-            new = await replace_profile(conn, self._with, caller.account_id, profile_id, body)
-        return answer(profile_reference(profile_id, new.auth_id))
+    async def _add(self, conn: Connection, account_id: int, body: ProfileBody) -> dict[str, Any]:
+        row = await add_profile(conn, self._with, account_id, body)
+        return profile_reference(row.profile_id, row.auth_id)
 
-    async def remove(self, request: Request) -> Response:
-        """Delete one that no subscription uses; what waits for it is given up."""
-        caller = await self._with.caller(request)
-        profile_id = request.path_params["id"]
-        now = self._with.clock.now()
-        async with transaction(self._with.pool) as conn:
-            is_gone = await delete_profile(conn, caller.account_id, profile_id, now=now)
-            if is_gone is None:
-                raise Refused(400, [Violation("profileId", "is used by a subscription")])
-        if not is_gone:
-            raise Refused(404)
-        return answer({"profileId": profile_id})
+    async def _replace(
+        self, conn: Connection, account_id: int, id_: str, body: ProfileBody
+    ) -> dict[str, Any]:
+        new = await replace_profile(conn, self._with, account_id, id_, body)
+        return profile_reference(id_, new.auth_id)
+
+    async def _delete(self, conn: Connection, account_id: int, id_: str) -> bool | None:
+        return await delete_profile(conn, account_id, id_, now=self._with.clock.now())
 
 
 async def shown_profile(

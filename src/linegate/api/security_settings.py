@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from linegate.api.auth import Refused
-from linegate.api.notifying import Notifying, answer, created, page_of, paged
+from linegate.api.kept import Kept
+from linegate.api.notifying import Notifying
 from linegate.api.schemas_subscriptions import SecurityBody
 from linegate.api.subscription_rules import masked, security_problems, unmasked
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, transaction
+from linegate.postgres.pool import Connection
 from linegate.postgres.subscriptions import (
     Page,
     SecurityRow,
@@ -23,57 +21,32 @@ from linegate.postgres.subscriptions import (
 __all__ = ["SecuritySettings", "add_security", "replace_security", "shown_security"]
 
 
-class SecuritySettings:
+class SecuritySettings(Kept[SecurityRow, SecurityBody]):
     """Create, read, update and delete; secrets are never shown again."""
 
-    def __init__(self, notifying: Notifying) -> None:
-        """Keep them as `notifying` says."""
-        self._with = notifying
+    body = SecurityBody
+    id_name = "authId"
+    user = "profile"
 
-    async def list(self, request: Request) -> Response:
-        """One page."""
-        caller = await self._with.caller(request)
-        page, number = page_of(request)
-        async with self._with.pool.acquire() as conn:
-            rows, total = await list_security(conn, caller.account_id, page)
-            shown = [await shown_security(conn, self._with, caller.account_id, row) for row in rows]
-        return paged(shown, total, page, number)
+    async def _rows(
+        self, conn: Connection, account_id: int, page: Page
+    ) -> tuple[list[SecurityRow], int]:
+        return await list_security(conn, account_id, page)
 
-    async def create(self, request: Request) -> Response:
-        """Take new settings."""
-        caller = await self._with.caller(request)
-        body = await self._with.read(request, SecurityBody)
-        async with transaction(self._with.pool) as conn:
-            auth_id = await add_security(conn, self._with, caller.account_id, body)
-        return created(request, auth_id, {"authId": auth_id})
+    async def _add(self, conn: Connection, account_id: int, body: SecurityBody) -> dict[str, Any]:
+        return {"authId": await add_security(conn, self._with, account_id, body)}
 
-    async def show(self, request: Request) -> Response:
-        """One of them."""
-        caller = await self._with.caller(request)
-        async with self._with.pool.acquire() as conn:
-            row = await _found(conn, caller.account_id, request.path_params["id"])
-            return answer(await shown_security(conn, self._with, caller.account_id, row))
+    async def _shown(self, conn: Connection, account_id: int, row: SecurityRow) -> dict[str, Any]:
+        return await shown_security(conn, self._with, account_id, row)
 
-    async def replace(self, request: Request) -> Response:
-        """Replace one; a secret given as it was shown stays as it was."""
-        caller = await self._with.caller(request)
-        body = await self._with.read(request, SecurityBody)
-        auth_id = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
-            await replace_security(conn, self._with, caller.account_id, auth_id, body)
-        return answer({"authId": auth_id})
+    async def _replace(
+        self, conn: Connection, account_id: int, id_: str, body: SecurityBody
+    ) -> dict[str, Any]:
+        await replace_security(conn, self._with, account_id, id_, body)
+        return {"authId": id_}
 
-    async def remove(self, request: Request) -> Response:
-        """Delete one that no profile uses."""
-        caller = await self._with.caller(request)
-        auth_id = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
-            is_gone = await delete_security(conn, caller.account_id, auth_id)
-        if is_gone is None:
-            raise Refused(400, [Violation("authId", "is used by a profile")])
-        if not is_gone:
-            raise Refused(404)
-        return answer({"authId": auth_id})
+    async def _delete(self, conn: Connection, account_id: int, id_: str) -> bool | None:
+        return await delete_security(conn, account_id, id_)
 
 
 async def shown_security(

@@ -1,19 +1,15 @@
 """What keys and users have in common on the command line: scopes, addresses, instants."""
 
 import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from typing import Annotated
 
 import typer
 
 from linegate.cli.console import CommandError
-from linegate.domain.caller import Network
-from linegate.domain.keys import ALL_SCOPES, KNOWN_SCOPES
 from linegate.domain.wiretime import parse_instant
 
-__all__ = ["Addresses", "Scopes", "instant_of", "networks_of", "scopes_of", "span_of"]
+__all__ = ["Addresses", "Scopes", "instant_of", "span_of"]
 
 Scopes = Annotated[
     list[str] | None,
@@ -28,27 +24,6 @@ Addresses = Annotated[
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def scopes_of(asked: Iterable[str] | None) -> frozenset[str]:
-    """The scopes asked for; all if none. Raises: CommandError for an unknown one."""
-    given = frozenset(asked or ())
-    unknown = sorted(given - set(KNOWN_SCOPES))
-    if unknown:
-        known = ", ".join(KNOWN_SCOPES)
-        raise CommandError(f"unknown scope {', '.join(unknown)}; the scopes are {known}")
-    return given or frozenset(ALL_SCOPES)
-
-
-def networks_of(asked: Iterable[str] | None) -> frozenset[Network]:
-    """The networks asked for. Raises: CommandError for what is no address or network."""
-    networks = set()
-    for text in asked or ():
-        try:
-            networks.add(ip_network(text))
-        except ValueError as error:
-            raise CommandError(f"--allow-address: {error}") from error
-    return frozenset(networks)
 
 
 def span_of(text: str, option: str) -> timedelta:

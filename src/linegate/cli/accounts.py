@@ -1,23 +1,21 @@
 """Commands: accounts, webhooks."""
 
-import os
 from typing import Annotated
 
 import typer
 
+from linegate.admin import settings
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
 from linegate.clock import SystemClock
 from linegate.postgres.directory import (
     find_account,
     find_webhook_secret,
-    insert_account,
     set_default_endpoint,
 )
 from linegate.postgres.pool import Connection
 from linegate.postgres.store import Store
 from linegate.sealing import account_context
 from linegate.webhook.guard import Guard
-from linegate.webhook.signing import SECRET_BYTES, secret_of
 
 __all__ = [
     "AccountName",
@@ -78,10 +76,9 @@ def webhook_secret(owner: AccountName, as_json: Annotated[bool, JsonFlag] = Fals
 
 async def create_account(store: Store, name: str) -> int:
     """Create an account with a signing secret of its own; gives its id."""
-    secret = secret_of(os.urandom(SECRET_BYTES))
-    sealed = store.vault.seal(secret, context=account_context(name, "webhook_secret"))
     async with store.pool.acquire() as conn:
-        id_ = await insert_account(conn, name, webhook_secret=sealed, now=SystemClock().now())
+        now = SystemClock().now()
+        id_ = await settings.create_account(conn, name, vault=store.vault, now=now)
     if id_ is None:
         raise CommandError(f"there is an account named {name} already")
     return id_

@@ -1,8 +1,8 @@
 """Commands: `linegate apply`, `linegate audit`, and an account's settings."""
 
 import os
-import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from linegate.admin.apply import apply_document
-from linegate.admin.desired import DocumentError, Secret, read_document
-from linegate.admin.notes import Change, Hands
-from linegate.admin.settings import AccountChange, change_account
-from linegate.api.operator import shown_account, shown_change
-from linegate.api.passwords import hash_password
-from linegate.api.template_request import read_wording
+from linegate.admin.desired import AccountSettings, DocumentError, Secret
+from linegate.admin.notes import Change
+from linegate.admin.reading import read_toml
+from linegate.admin.removal import drop_account
+from linegate.admin.settings import change_account
+from linegate.api.operator_shown import shown_account, shown_applied, shown_change
 from linegate.cli.accounts import account, account_id_of
-from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
-from linegate.cli.setting import CLEAR, asked, told_as_command, whole
+from linegate.cli.console import CommandError, JsonFlag, fail, show, with_store
+from linegate.cli.setting import CLEAR, asked, at_account, hands_of, whole
 from linegate.clock import SystemClock
 from linegate.postgres.admin import AccountListed, list_accounts
 from linegate.postgres.audit import Change as Audited
@@ -35,6 +35,9 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the difference and change nothing.")
     ] = False,
+    pruned: Annotated[
+        bool, typer.Option("--prune", help="Remove what a declared account's lists do not name.")
+    ] = False,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Make accounts, senders, keys, limits and the rest as a file declares them.
@@ -42,33 +45,40 @@ def apply(
     docs/howto/administer.md shows one. Applying it twice changes nothing the second time.
     """
     try:
-        document = read_document(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, DocumentError) as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
+        document = read_toml(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, DocumentError) as error:
+        fail(_told(file, error))
 
     async def work(store: Store) -> list[Change]:
         secrets = Secrets(os.environ, file.parent)
-        hands = Hands(store.vault, secrets.text_of, hash_password, read_wording, actor())
+        hands = replace(hands_of(store), resolve=secrets.text_of)
         now = SystemClock().now()
         try:
-            return await apply_document(store.pool, document, hands, dry_run=dry_run, now=now)
+            return await apply_document(
+                store.pool, document, hands, dry_run=dry_run, now=now, pruned=pruned
+            )
         except DocumentError as error:
-            raise CommandError(f"{file}: {error}; nothing was changed") from error
+            raise CommandError(f"{_told(file, error)}; nothing was changed") from error
 
     changes = with_store(work)
-    told = [{**each._asdict(), "before": _text(each.before)} for each in changes]
-    lines = [
-        f"{each.subject}: created"
-        if each.after == "created"
-        else f"{each.subject}: {each.field}: {_text(each.before)} -> {_text(each.after)}"
-        for each in changes
-    ]
     done = "would change" if dry_run else "changed"
-    answer = {
-        "dryRun": dry_run,
-        "changes": [{**each, "after": _text(each["after"])} for each in told],
-    }
-    show(answer, as_json=as_json, plain="\n".join([*lines, f"{len(changes)} {done}"]))
+    lines = [*map(_line, changes), f"{len(changes)} {done}"]
+    answer = {"dryRun": dry_run, "changes": [shown_applied(each) for each in changes]}
+    show(answer, as_json=as_json, plain="\n".join(lines))
+
+
+def _line(each: Change) -> str:
+    if not each.field:
+        return f"{each.subject}: {each.after}"
+    return f"{each.subject}: {each.field}: {_text(each.before)} -> {_text(each.after)}"
+
+
+def _told(file: Path, error: ValueError | DocumentError) -> str:
+    """What is wrong, each with its place in the file."""
+    if isinstance(error, DocumentError) and error.violations:
+        wrong = [f"\n  {each.property} {each.violation}" for each in error.violations]
+        return f"{file}:{''.join(wrong)}"
+    return f"{file}: {error}"
 
 
 class Secrets:
@@ -180,10 +190,8 @@ def account_set(
     }
 
     async def work(store: Store) -> AccountListed:
-        async with store.pool.acquire() as conn, conn.transaction():
-            account_id = await account_id_of(conn, name)
-            with told_as_command():
-                await change_account(conn, account_id, asked(tree, AccountChange))
+        async with at_account(store, name) as (conn, place):
+            await change_account(conn, asked(tree, AccountSettings), place)
             return (await list_accounts(conn, name))[0]
 
     _show_account(with_store(work), as_json=as_json)
@@ -217,6 +225,18 @@ def account_suspend(name: str, as_json: Annotated[bool, JsonFlag] = False) -> No
 def account_resume(name: str, as_json: Annotated[bool, JsonFlag] = False) -> None:
     """Let a suspended account go on; its messages have the validity they had."""
     _switch(name, suspended=False, as_json=as_json)
+
+
+@account.command("remove")
+def account_remove(name: str, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """Remove an account that has never sent, with everything that belongs to it."""
+
+    async def work(store: Store) -> None:
+        async with at_account(store, name) as (conn, place):
+            await drop_account(conn, place)
+
+    with_store(work)
+    show({"account": name, "removed": True}, as_json=as_json, plain=name)
 
 
 def _switch(name: str, *, suspended: bool, as_json: bool) -> None:

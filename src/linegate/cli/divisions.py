@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from linegate.admin.settings import DivisionChange, change_division
+from linegate.admin.desired import Division
+from linegate.admin.removal import drop_division
+from linegate.admin.settings import change_division
+from linegate.api.operator_shown import shown_division as shown_as_json
 from linegate.cli.accounts import AccountName, account_id_of
-from linegate.cli.console import JsonFlag, show, with_store
-from linegate.cli.setting import CLEAR, asked, told_as_command, whole
-from linegate.clock import SystemClock
-from linegate.postgres.divisions import DivisionListed, Kind, list_divisions
+from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.setting import CLEAR, asked, at_account, whole
+from linegate.postgres.divisions import DivisionListed, Kind, list_divisions, shown_division
 from linegate.postgres.store import Store
 
 __all__ = ["application", "entity"]
@@ -28,6 +30,10 @@ def _commands(kind: Kind, plural: str) -> typer.Typer:
     group.command("list", help=f"List an account's {plural} with their settings.")(
         _list_command(kind, plural)
     )
+    group.command(
+        "remove",
+        help=f"Remove one {kind} with its settings; a message that names it makes it again.",
+    )(_remove_command(kind))
     return group
 
 
@@ -56,17 +62,13 @@ def _set_command(kind: Kind) -> Callable[..., None]:
             "messagesPerDay": whole(messages_per_day),
         }
 
-        async def work(store: Store) -> DivisionListed:
-            async with store.pool.acquire() as conn, conn.transaction():
-                account_id = await account_id_of(conn, owner)
-                with told_as_command():
-                    change = asked(tree, DivisionChange)
-                    now = SystemClock().now()
-                    await change_division(conn, account_id, kind, id_, change, now=now)
-                listed = await list_divisions(conn, account_id, limit=_MOST)
-            return next(each for each in listed if (each.kind, each.id) == (kind, id_))
+        async def work(store: Store) -> DivisionListed | None:
+            async with at_account(store, owner) as (conn, place):
+                await change_division(conn, kind, id_, asked(tree, Division, id=id_), place)
+                return await shown_division(conn, place.account_id, kind, id_)
 
-        shown = _shown(with_store(work))
+        changed = with_store(work)
+        shown = shown_as_json(changed) if changed is not None else {}
         show(shown, as_json=as_json, plain=_line(shown))
 
     return set_
@@ -78,22 +80,28 @@ def _list_command(kind: Kind, plural: str) -> Callable[..., None]:
             async with store.pool.acquire() as conn:
                 return await list_divisions(conn, await account_id_of(conn, owner), limit=_MOST)
 
-        shown = [_shown(each) for each in with_store(work) if each.kind == kind]
+        shown = [shown_as_json(each) for each in with_store(work) if each.kind == kind]
         plain = "\n".join(_line(each) for each in shown)
         show({"account": owner, plural: shown}, as_json=as_json, plain=plain)
 
     return list_
 
 
-def _shown(each: DivisionListed) -> dict[str, object]:
-    return {
-        "id": each.id,
-        "name": each.name,
-        "defaultSender": each.default_sender,
-        "webhook": each.url,
-        "templates": each.templates,
-        "messagesPerDay": each.messages_per_day,
-    }
+def _remove_command(kind: Kind) -> Callable[..., None]:
+    def remove(
+        owner: AccountName,
+        id_: Annotated[str, typer.Argument(metavar="ID", help=f"The {kind}'s id.")],
+        as_json: Annotated[bool, JsonFlag] = False,
+    ) -> None:
+        async def work(store: Store) -> None:
+            async with at_account(store, owner) as (conn, place):
+                if not await drop_division(conn, kind, id_, place):
+                    raise CommandError(f"{owner} has no {kind} {id_}")
+
+        with_store(work)
+        show({"id": id_, "removed": True}, as_json=as_json, plain=id_)
+
+    return remove
 
 
 def _line(shown: dict[str, object]) -> str:

@@ -1,19 +1,21 @@
 """Commands: `linegate key`."""
 
-import os
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from linegate.admin.settings import KeyChange, change_key
-from linegate.cli.access import Addresses, Scopes, instant_of, networks_of, scopes_of, span_of
+from linegate.admin import callers as admin
+from linegate.admin.callers import make_key
+from linegate.admin.desired import KeySettings
+from linegate.admin.removal import drop_key
+from linegate.api.operator_shown import shown_key
+from linegate.cli.access import Addresses, Scopes, instant_of, span_of
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
-from linegate.cli.setting import CLEAR, asked, whole
+from linegate.cli.setting import CLEAR, asked, at_account, listed, whole
 from linegate.clock import SystemClock
-from linegate.domain.caller import PlatformRule
-from linegate.domain.keys import ALL_SCOPES, digest_of, format_key
+from linegate.domain.keys import ALL_SCOPES
+from linegate.postgres.admin import lock_key
 from linegate.postgres.identities import (
     KeyListed,
     KeyRules,
@@ -26,16 +28,20 @@ from linegate.postgres.store import Store
 
 __all__ = ["create_key", "key"]
 
-_HINT = 8  # characters of the key that are kept readable
-
 key = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    key: str
-    hint: str
-    digest: bytes
+Expires = Annotated[str | None, typer.Option(help="When it ends: 90d, or 2027-01-31T00:00:00Z.")]
+ValidFrom = Annotated[str | None, typer.Option(help="When it begins: 2h, or 2027-01-01T00:00:00Z.")]
+FillApplication = Annotated[
+    str | None, typer.Option(help="The applicationId of requests that give none.")
+]
+ForceApplication = Annotated[str | None, typer.Option(help="The applicationId of every request.")]
+FillEntity = Annotated[str | None, typer.Option(help="The entityId of requests that give none.")]
+ForceEntity = Annotated[str | None, typer.Option(help="The entityId of every request.")]
+RequestsPerSecond = Annotated[str | None, typer.Option(help="Most requests in a second.")]
+MessagesPerDay = Annotated[str | None, typer.Option(help="Most messages of a UTC day.")]
+MessagesWaiting = Annotated[str | None, typer.Option(help="Most messages that have not ended.")]
 
 
 @key.command("create")
@@ -43,41 +49,41 @@ def key_create(  # noqa: PLR0913, PLR0917 - one option each
     owner: AccountName,
     scope: Scopes = None,
     name: Annotated[str, typer.Option(help="A name to tell keys apart.")] = "",
-    expires: Annotated[
-        str | None, typer.Option(help="When it ends: 90d, or 2027-01-31T00:00:00Z.")
-    ] = None,
-    valid_from: Annotated[
-        str | None, typer.Option(help="When it begins: 2h, or 2027-01-01T00:00:00Z.")
-    ] = None,
+    expires: Expires = None,
+    valid_from: ValidFrom = None,
     allow_address: Addresses = None,
-    fill_application: Annotated[
-        str | None, typer.Option(help="The applicationId of requests that give none.")
-    ] = None,
-    force_application: Annotated[
-        str | None, typer.Option(help="The applicationId of every request.")
-    ] = None,
-    fill_entity: Annotated[
-        str | None, typer.Option(help="The entityId of requests that give none.")
-    ] = None,
-    force_entity: Annotated[str | None, typer.Option(help="The entityId of every request.")] = None,
+    fill_application: FillApplication = None,
+    force_application: ForceApplication = None,
+    fill_entity: FillEntity = None,
+    force_entity: ForceEntity = None,
+    requests_per_second: RequestsPerSecond = None,
+    messages_per_day: MessagesPerDay = None,
+    messages_waiting: MessagesWaiting = None,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Create an API key and print it. It is shown this once: only its digest is stored."""
+    made = make_key()
 
-    async def work(store: Store) -> str:
-        now = SystemClock().now()
-        rules = KeyRules(
-            scopes=scopes_of(scope),
-            valid_from=instant_of(valid_from, "--valid-from", now) if valid_from else None,
-            expires_at=instant_of(expires, "--expires", now) if expires else None,
-            networks=networks_of(allow_address),
-            application=_rule(fill_application, force_application, "application"),
-            entity=_rule(fill_entity, force_entity, "entity"),
-        )
-        return await create_key(store, owner, name=name, rules=rules)
+    async def work(store: Store) -> None:
+        tree = {
+            "name": name,
+            "scopes": scope or None,
+            "expires": _instant(expires, "--expires"),
+            "validFrom": _instant(valid_from, "--valid-from"),
+            "allowedAddresses": listed(allow_address),
+            "fillApplication": fill_application,
+            "forceApplication": force_application,
+            "fillEntity": fill_entity,
+            "forceEntity": force_entity,
+            "requestsPerSecond": whole(requests_per_second),
+            "messagesPerDay": whole(messages_per_day),
+            "messagesWaiting": whole(messages_waiting),
+        }
+        async with at_account(store, owner) as (conn, place):
+            await admin.create_key(conn, made, asked(tree, KeySettings), place)
 
-    made = with_store(work)
-    show({"key": made, "account": owner}, as_json=as_json, plain=made)
+    with_store(work)
+    show({"key": made.key, "account": owner}, as_json=as_json, plain=made.key)
 
 
 @key.command("list")
@@ -119,7 +125,7 @@ def key_rotate(
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Print a new key with an old one's rules and length of life; the old one ends."""
-    made = _make()
+    made = make_key()
 
     async def work(store: Store) -> int:
         now = SystemClock().now()
@@ -141,41 +147,67 @@ def key_rotate(
     show({"key": made.key, "id": id_, "account": owner}, as_json=as_json, plain=made.key)
 
 
-@key.command("set")
-def key_set(
+@key.command("set", help=f"Change a key's rules and limits; what is not named stays, {CLEAR}.")
+def key_set(  # noqa: PLR0913, PLR0917 - one option each
     owner: AccountName,
     key_id: int,
-    requests_per_second: Annotated[
-        str | None, typer.Option(help=f"Most requests in a second; {CLEAR}.")
-    ] = None,
-    messages_per_day: Annotated[
-        str | None, typer.Option(help=f"Most messages of a UTC day; {CLEAR}.")
-    ] = None,
-    messages_waiting: Annotated[
-        str | None, typer.Option(help=f"Most messages that have not ended; {CLEAR}.")
-    ] = None,
+    scope: Scopes = None,
+    name: Annotated[str | None, typer.Option(help="A name to tell keys apart.")] = None,
+    expires: Expires = None,
+    valid_from: ValidFrom = None,
+    allow_address: Addresses = None,
+    fill_application: FillApplication = None,
+    force_application: ForceApplication = None,
+    fill_entity: FillEntity = None,
+    force_entity: ForceEntity = None,
+    requests_per_second: RequestsPerSecond = None,
+    messages_per_day: MessagesPerDay = None,
+    messages_waiting: MessagesWaiting = None,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
-    """Change limits of one key, beside those of its account. Counts within 2 seconds."""
-    tree = {
-        "requestsPerSecond": whole(requests_per_second),
-        "messagesPerDay": whole(messages_per_day),
-        "messagesWaiting": whole(messages_waiting),
-    }
+    """Counts within 2 seconds."""
 
     async def work(store: Store) -> KeyListed:
-        async with store.pool.acquire() as conn, conn.transaction():
-            account_id = await account_id_of(conn, owner)
-            if not await change_key(conn, account_id, key_id, asked(tree, KeyChange)):
+        tree = {
+            "name": name,
+            "scopes": listed(scope),
+            "expires": _instant(expires, "--expires"),
+            "validFrom": _instant(valid_from, "--valid-from"),
+            "allowedAddresses": listed(allow_address),
+            "fillApplication": fill_application,
+            "forceApplication": force_application,
+            "fillEntity": fill_entity,
+            "forceEntity": force_entity,
+            "requestsPerSecond": whole(requests_per_second),
+            "messagesPerDay": whole(messages_per_day),
+            "messagesWaiting": whole(messages_waiting),
+        }
+        async with at_account(store, owner) as (conn, place):
+            if not await admin.change_key(conn, key_id, asked(tree, KeySettings), place):
                 raise CommandError(f"{owner} has no key {key_id}")
-            return next(each for each in await list_keys(conn, account_id) if each.id == key_id)
+            keys = await list_keys(conn, place.account_id)
+            return next(each for each in keys if each.id == key_id)
 
     show(_shown(with_store(work)), as_json=as_json, plain=str(key_id))
 
 
+@key.command("remove")
+def key_remove(owner: AccountName, key_id: int, as_json: Annotated[bool, JsonFlag] = False) -> None:
+    """Remove a key for good; `disable` is the way that can be taken back."""
+
+    async def work(store: Store) -> None:
+        async with at_account(store, owner) as (conn, place):
+            key = await lock_key(conn, place.account_id, id_=key_id)
+            if key is None or not await drop_key(conn, key.id, key.name, place):
+                raise CommandError(f"{owner} has no key {key_id}")
+
+    with_store(work)
+    show({"id": key_id, "removed": True}, as_json=as_json, plain=str(key_id))
+
+
 async def create_key(store: Store, owner: str, *, name: str, rules: KeyRules | None = None) -> str:
     """Create a key of an account, with all scopes unless told otherwise; gives the key."""
-    made = _make()
+    made = make_key()
     async with store.pool.acquire() as conn:
         await insert_key(
             conn,
@@ -189,17 +221,11 @@ async def create_key(store: Store, owner: str, *, name: str, rules: KeyRules | N
     return made.key
 
 
-def _make() -> _Made:
-    made = format_key(os.urandom(16), os.urandom(16))
-    return _Made(made, made[:_HINT], digest_of(made))
-
-
-def _rule(fill: str | None, force: str | None, what: str) -> PlatformRule | None:
-    if fill and force:
-        raise CommandError(f"--fill-{what} and --force-{what} exclude each other")
-    if not fill and not force:
-        return None
-    return PlatformRule(force or fill or "", forced=bool(force))
+def _instant(text: str | None, option: str) -> str | None:
+    """An instant as the API writes it; `none` stays."""
+    if text is None or text == "none":
+        return text
+    return instant_of(text, option, SystemClock().now()).isoformat()
 
 
 def _switch(owner: str, key_id: int, *, enabled: bool, as_json: bool) -> None:
@@ -214,33 +240,11 @@ def _switch(owner: str, key_id: int, *, enabled: bool, as_json: bool) -> None:
 
 
 def _shown(each: KeyListed) -> dict[str, object]:
-    rules, now = each.rules, SystemClock().now()
     state = "enabled" if each.enabled else "disabled"
-    if rules.expires_at is not None and rules.expires_at <= now:
+    ends = each.rules.expires_at
+    if ends is not None and ends <= SystemClock().now():
         state = "expired"
-    return {
-        "id": each.id,
-        "hint": each.hint,
-        "name": each.name,
-        "state": state,
-        "scopes": sorted(rules.scopes),
-        "validFrom": rules.valid_from.isoformat() if rules.valid_from else None,
-        "expires": rules.expires_at.isoformat() if rules.expires_at else None,
-        "allowedAddresses": sorted(str(network) for network in rules.networks),
-        "application": _shown_rule(rules.application),
-        "entity": _shown_rule(rules.entity),
-        "requestsPerSecond": each.limits.requests_per_second,
-        "messagesPerDay": each.limits.messages_per_day,
-        "messagesWaiting": each.limits.waiting,
-        "waiting": each.waiting,
-        "created": each.created_at.isoformat(),
-    }
-
-
-def _shown_rule(rule: PlatformRule | None) -> dict[str, str] | None:
-    if rule is None:
-        return None
-    return {"value": rule.value, "action": "FORCE" if rule.forced else "FILL"}
+    return {**shown_key(each), "state": state}
 
 
 def _texts(value: object) -> list[str]:

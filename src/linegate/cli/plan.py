@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from linegate.admin.senders import LINE_RATE
 from linegate.api.convert import timing_of
 from linegate.api.explain import read_request
 from linegate.cli.console import JsonFlag, fail
-from linegate.cli.senders import LINE_RATE
 from linegate.clock import SystemClock
 from linegate.domain.forecast import Forecast, forecast, lots_of
 from linegate.domain.wiretime import format_instant

@@ -1,39 +1,27 @@
 """Commands: `linegate sender`."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import phonenumbers
 import typer
 
+from linegate.admin.desired import Sender
+from linegate.admin.removal import drop_sender
+from linegate.admin.senders import pause_sender, put_sender
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, read_settings, show, with_store
 from linegate.cli.sender_words import hold_words, shown_sender
+from linegate.cli.setting import asked, at_account
 from linegate.clock import SystemClock
 from linegate.credentials import token_sources
-from linegate.domain.circuit import Hold
-from linegate.line.assertion import AssertionKey, BadKey, read_key
 from linegate.line.checkup import Finding, check_up
 from linegate.line.client import LineClient
-from linegate.postgres.directory import hold_sender, insert_sender, resume_sender
-from linegate.postgres.senders import (
-    SenderChange,
-    SenderListed,
-    list_senders,
-    load_sender,
-    set_sender,
-)
-from linegate.postgres.sms_receipts import hear
+from linegate.postgres.directory import find_sender
+from linegate.postgres.senders import SenderListed, list_senders, load_sender
 from linegate.postgres.store import Store
-from linegate.sealing import sender_context
-from linegate.vault import Vault
 from linegate.webhook.guard import Guard
 
 __all__ = ["create_sender", "sender"]
-
-LINE_RATE = 1900
-"""Requests a second to one channel: a little below LINE's 2,000, for what network delay bunches."""
 
 sender = typer.Typer(help="Senders: LINE Official Accounts.", no_args_is_help=True)
 
@@ -141,25 +129,21 @@ def sender_set(  # noqa: PLR0913, PLR0917 - one option each
     token = _given(access_token, access_token_file)
 
     async def work(store: Store) -> None:
-        key = _assertion(assertion_key_file, assertion_kid)
-        change = SenderChange(
-            channel_secret=_sealed(store.vault, name, "secret", secret),
-            access_token=_sealed(store.vault, name, "token", token),
-            no_token=no_access_token,
-            assertion_key=_sealed(store.vault, name, "assertion_key", key.pem if key else None),
-            assertion_kid=key.kid if key else None,
-            no_assertion=no_assertion_key,
-            relay_url=_checked_url(relay_url),
-            no_relay=no_relay,
-            countries=_countries(countries),
-            templates=templates,
-            strict_templates=strict_templates,
-            line_country=line_country,
-        )
-        async with store.pool.acquire() as conn:
-            account_id = await account_id_of(conn, owner)
-            if not await set_sender(conn, account_id, name, change):
+        tree = {
+            "channelSecret": secret,
+            "accessToken": "none" if no_access_token else token,
+            "assertionKey": "none" if no_assertion_key else _given(None, assertion_key_file),
+            "assertionKid": assertion_kid,
+            "relayUrl": "none" if no_relay else _checked_url(relay_url),
+            "countries": _countries(countries),
+            "templates": templates,
+            "strictTemplates": strict_templates,
+            "lineCountry": line_country,
+        }
+        async with at_account(store, owner) as (conn, place):
+            if await load_sender(conn, place.account_id, name) is None:
                 raise CommandError(f"{owner} has no sender {name}")
+            await put_sender(conn, asked(tree, Sender, name=name), place)
 
     with_store(work)
     show({"sender": name}, as_json=as_json, plain=name)
@@ -188,15 +172,7 @@ def sender_pause(
 ) -> None:
     """Send nothing more of a sender until it is resumed. Validity periods go on running."""
 
-    async def work(store: Store) -> None:
-        async with store.pool.acquire() as conn:
-            row = await load_sender(conn, await account_id_of(conn, owner), name)
-            if row is None:
-                raise CommandError(f"{owner} has no sender {name}")
-            hold, now = Hold.PAUSED.value, SystemClock().now()
-            await hold_sender(conn, row.id, hold=hold, reason=reason, until=None, now=now)
-
-    with_store(work)
+    _hold(owner, name, paused=True, reason=reason)
     show({"sender": name, "hold": "paused"}, as_json=as_json, plain=name)
 
 
@@ -206,16 +182,32 @@ def sender_resume(
 ) -> None:
     """Let a sender go on, whatever it was held for; LINE is asked again."""
 
+    _hold(owner, name, paused=False)
+    show({"sender": name, "hold": None}, as_json=as_json, plain=name)
+
+
+@sender.command("remove")
+def sender_remove(
+    owner: AccountName, name: SenderName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Remove a sender that has never sent; one that has can be paused."""
+
     async def work(store: Store) -> None:
-        async with store.pool.acquire() as conn:
-            row = await load_sender(conn, await account_id_of(conn, owner), name)
-            if row is None:
+        async with at_account(store, owner) as (conn, place):
+            if not await drop_sender(conn, name, place):
                 raise CommandError(f"{owner} has no sender {name}")
-            await resume_sender(conn, row.id, holds=[hold.value for hold in Hold])
-            await hear(conn, [row.id])  # failover by silence goes on too
 
     with_store(work)
-    show({"sender": name, "hold": None}, as_json=as_json, plain=name)
+    show({"sender": name, "removed": True}, as_json=as_json, plain=name)
+
+
+def _hold(owner: str, name: str, *, paused: bool, reason: str = "") -> None:
+    async def work(store: Store) -> None:
+        async with at_account(store, owner) as (conn, place):
+            if not await pause_sender(conn, name, paused=paused, reason=reason, place=place):
+                raise CommandError(f"{owner} has no sender {name}")
+
+    with_store(work)
 
 
 @sender.command("check")
@@ -257,31 +249,13 @@ async def create_sender(
     store: Store, owner: str, name: str, *, channel_id: str, channel_secret: str, token: str | None
 ) -> int:
     """Create a sender of an account; gives its id."""
-    vault = store.vault
-    async with store.pool.acquire() as conn:
-        id_ = await insert_sender(
-            conn,
-            account_id=await account_id_of(conn, owner),
-            name=name,
-            channel_id=channel_id,
-            channel_secret=vault.seal(channel_secret, context=sender_context(name, "secret")),
-            access_token=_sealed(vault, name, "token", token),
-            per_second=LINE_RATE,
-            now=SystemClock().now(),
-        )
-    if id_ is None:
-        raise CommandError(f"there is a sender named {name} already in this installation")
-    return id_
-
-
-def _sealed(vault: Vault, name: str, what: str, secret: str | None) -> bytes | None:
-    if secret is None:
-        return None
-    match what:
-        case "secret" | "token" | "assertion_key":
-            return vault.seal(secret, context=sender_context(name, what))
-        case _:
-            raise ValueError(f"a sender has no {what}")
+    tree = {"channelId": channel_id, "channelSecret": channel_secret, "accessToken": token}
+    async with at_account(store, owner) as (conn, place):
+        if await find_sender(conn, name) is not None:
+            raise CommandError(f"there is a sender named {name} already in this installation")
+        await put_sender(conn, asked(tree, Sender, name=name), place)
+        made = await load_sender(conn, place.account_id, name)
+    return made.id if made is not None else 0
 
 
 def _given(value: str | None, file: Path | None) -> str | None:
@@ -289,17 +263,6 @@ def _given(value: str | None, file: Path | None) -> str | None:
     if value is None and file is not None:
         value = file.read_text(encoding="utf-8").strip()
     return value or None
-
-
-def _assertion(file: Path | None, kid: str | None) -> AssertionKey | None:
-    if file is None:
-        if kid is not None:
-            raise CommandError("--assertion-kid belongs to --assertion-key-file")
-        return None
-    key = read_key(file.read_text(encoding="utf-8"), kid)
-    if isinstance(key, BadKey):
-        raise CommandError(f"{file}: {key.reason}")
-    return key
 
 
 def _checked_url(url: str | None) -> str | None:
@@ -311,15 +274,7 @@ def _checked_url(url: str | None) -> str | None:
 
 
 def _countries(text: str | None) -> list[str] | None:
-    """ISO codes of countries that have numbers. Raises: CommandError for others."""
+    """ISO codes, one after the other."""
     if text is None:
         return None
-    codes = sorted({part.strip().upper() for part in text.split(",") if part.strip()})
-    unknown = _unknown(codes)
-    if unknown or not codes:
-        raise CommandError(f"--countries: not a country's code: {', '.join(unknown) or 'nothing'}")
-    return codes
-
-
-def _unknown(codes: Iterable[str]) -> list[str]:
-    return [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]
+    return sorted({part.strip().upper() for part in text.split(",") if part.strip()})

@@ -1,7 +1,6 @@
 """Commands: SMS routes, which carry what LINE did not deliver."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,32 +8,47 @@ from typing import Annotated
 
 import typer
 
+from linegate.admin.desired import Route
+from linegate.admin.removal import drop_route
+from linegate.admin.routes import put_route
+from linegate.api.operator_shown import shown_route
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.setting import CLEAR, asked, at_account, listed, whole
 from linegate.clock import SystemClock
-from linegate.domain.wiretime import format_instant
-from linegate.postgres.sms_routes import (
-    NewRoute,
-    ShownRoute,
-    enable_route,
-    find_route,
-    insert_route,
-    list_routes,
-    move_route,
-)
+from linegate.postgres.pool import Connection
+from linegate.postgres.sms_routes import ShownRoute, enable_route, find_route, list_routes
 from linegate.postgres.store import Store
 from linegate.sealing import route_context
 from linegate.sms.route_check import trouble_of
 from linegate.sms.route_url import read_route_url
-from linegate.sms.senders import is_sms_sender
 
 __all__ = ["RouteAsked", "ensure_route", "sms_route"]
 
 sms_route = typer.Typer(help="Routes for SMS failover.", no_args_is_help=True)
 
-_PREFIX = re.compile(r"\d{1,15}")
-
 RouteName = Annotated[str, typer.Option("--name", help="The route's name.")]
+RouteUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="smpp://USER:PASSWORD@HOST:PORT, smpps://..., infobip://KEY@HOST or"
+        " twilio://SID:TOKEN@HOST.",
+        envvar="LINEGATE_SMS_URL",
+    ),
+]
+UrlFile = Annotated[Path | None, typer.Option(help="A file that holds the URL.")]
+Prefixes = Annotated[
+    list[str] | None,
+    typer.Option("--prefix", help="Destinations it serves, such as 66; all if not given."),
+]
+Senders = Annotated[
+    list[str] | None,
+    typer.Option("--sender", help="SMS senders it serves; all if not given."),
+]
+DefaultSender = Annotated[
+    str | None, typer.Option(help="The SMS sender where a request names none.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +66,67 @@ class RouteAsked:
 @sms_route.command("create")
 def route_create(  # noqa: PLR0913, PLR0917 - one for each option
     owner: AccountName,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="smpp://USER:PASSWORD@HOST:PORT, smpps://..., infobip://KEY@HOST or"
-            " twilio://SID:TOKEN@HOST.",
-            envvar="LINEGATE_SMS_URL",
-        ),
-    ] = None,
-    url_file: Annotated[Path | None, typer.Option(help="A file that holds the URL.")] = None,
+    url: RouteUrlOption = None,
+    url_file: UrlFile = None,
     name: Annotated[str, typer.Option(help="A name to tell routes apart.")] = "",
-    prefix: Annotated[
-        list[str] | None,
-        typer.Option("--prefix", help="Destinations it serves, such as 66; all if not given."),
-    ] = None,
-    sender: Annotated[
-        list[str] | None,
-        typer.Option("--sender", help="SMS senders it serves; all if not given."),
-    ] = None,
-    default_sender: Annotated[
-        str | None, typer.Option(help="The SMS sender where a request names none.")
-    ] = None,
+    prefix: Prefixes = None,
+    sender: Senders = None,
+    default_sender: DefaultSender = None,
     priority: Annotated[int, typer.Option(help="The lower goes first.", min=0, max=1000)] = 0,
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Create a route and print its id. A running linegate opens it within seconds."""
-    if url is None and url_file is not None:
-        url = url_file.read_text(encoding="utf-8").strip()
+    url = _url(url, url_file)
     if not url:
         raise typer.BadParameter("--url, LINEGATE_SMS_URL or --url-file is needed")
-    asked = RouteAsked(name, url, prefix or (), sender or (), default_sender, priority)
-    id_, made = with_store(lambda store: create_route(store, owner, asked))
+    wanted = RouteAsked(name, url, prefix or (), sender or (), default_sender, priority)
+    id_, made = with_store(lambda store: create_route(store, owner, wanted))
     show({"id": id_, "name": made}, as_json=as_json, plain=str(id_))
+
+
+@sms_route.command("set", help=f"Change a route; what is not named stays, {CLEAR}.")
+def route_set(  # noqa: PLR0913, PLR0917 - one for each option
+    owner: AccountName,
+    name: RouteName,
+    url: RouteUrlOption = None,
+    url_file: UrlFile = None,
+    prefix: Prefixes = None,
+    sender: Senders = None,
+    default_sender: DefaultSender = None,
+    priority: Annotated[str | None, typer.Option(help="0 to 1000; the lower goes first.")] = None,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """What waits for it looks for its route anew."""
+    tree = {
+        "url": _url(url, url_file),
+        "prefixes": listed(prefix),
+        "senders": listed(sender),
+        "defaultSender": default_sender,
+        "priority": whole(priority),
+    }
+
+    async def work(store: Store) -> ShownRoute:
+        async with at_account(store, owner) as (conn, place):
+            await _known(conn, place.account_id, owner, name)
+            await put_route(conn, asked(tree, Route, name=name), place)
+            return await _known(conn, place.account_id, owner, name)
+
+    show(shown_route(with_store(work)), as_json=as_json, plain=name)
+
+
+@sms_route.command("remove")
+def route_remove(
+    owner: AccountName, name: RouteName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Remove a route that no SMS waits for; `disable` sends what waits by another one."""
+
+    async def work(store: Store) -> None:
+        async with at_account(store, owner) as (conn, place):
+            if not await drop_route(conn, name, place):
+                raise CommandError(f"{owner} has no SMS route named {name}")
+
+    with_store(work)
+    show({"name": name, "removed": True}, as_json=as_json, plain=name)
 
 
 @sms_route.command("list")
@@ -100,7 +143,11 @@ def route_list(
 
     routes = with_store(work)
     lines = [f"{r.id}  {r.account}  {r.name}  {r.shown}  {_health(r)}" for r in routes]
-    show({"routes": [_as_json(route) for route in routes]}, as_json=as_json, plain="\n".join(lines))
+    show(
+        {"routes": [shown_route(route) for route in routes]},
+        as_json=as_json,
+        plain="\n".join(lines),
+    )
 
 
 @sms_route.command("enable")
@@ -145,57 +192,47 @@ def route_check(
     show({"name": name, "ok": True}, as_json=as_json, plain=f"{name} is usable")
 
 
-async def create_route(store: Store, owner: str, asked: RouteAsked) -> tuple[int, str]:
+async def create_route(store: Store, owner: str, wanted: RouteAsked) -> tuple[int, str]:
     """Create a route of an account; gives its id and name."""
-    route = read_route_url(asked.url)  # a RouteUrlError is a ValueError, which the command tells
-    _check(asked)
-    async with store.pool.acquire() as conn:
-        account_id = await account_id_of(conn, owner)
-        name = asked.name or f"{route.kind}-{os.urandom(3).hex()}"
-        sealed = store.vault.seal(asked.url, context=route_context(account_id, name))
-        new = NewRoute(
-            account_id,
-            name,
-            route.kind,
-            sealed,
-            route.shown,
-            list(asked.prefixes),
-            list(asked.senders),
-            asked.default_sender,
-            asked.priority,
-            os.urandom(16).hex(),
-        )
-        id_ = await insert_route(conn, new, now=SystemClock().now())
-    if id_ is None:
-        raise CommandError(f"{owner} has an SMS route named {name} already")
-    return id_, name
+    name = wanted.name or f"{read_route_url(wanted.url).kind}-{os.urandom(3).hex()}"
+    async with at_account(store, owner) as (conn, place):
+        if await find_route(conn, place.account_id, name) is not None:
+            raise CommandError(f"{owner} has an SMS route named {name} already")
+        await put_route(conn, _wish(wanted, name), place)
+        made = await _known(conn, place.account_id, owner, name)
+    return made.id, name
 
 
-async def ensure_route(store: Store, owner: str, asked: RouteAsked) -> None:
+async def ensure_route(store: Store, owner: str, wanted: RouteAsked) -> None:
     """Make a route if it is missing, or give it this URL."""
-    async with store.pool.acquire() as conn:
-        account_id = await account_id_of(conn, owner)
-        known = await find_route(conn, account_id, asked.name)
-    if known is None:
-        await create_route(store, owner, asked)
-        return
-    context = route_context(account_id, asked.name)
-    if store.vault.open(known.url, context=context) == asked.url:
-        return
-    sealed = store.vault.seal(asked.url, context=context)
-    shown = read_route_url(asked.url).shown
-    async with store.pool.acquire() as conn:
-        await move_route(conn, account_id, asked.name, url=sealed, shown=shown)
+    async with at_account(store, owner) as (conn, place):
+        await put_route(conn, _wish(wanted, wanted.name), place)
 
 
-def _check(asked: RouteAsked) -> None:
-    for prefix in asked.prefixes:
-        if not _PREFIX.fullmatch(prefix):
-            raise CommandError(f"a prefix is 1 to 15 digits with the country code, not {prefix}")
-    for sender in (*asked.senders, *filter(None, (asked.default_sender,))):
-        if not is_sms_sender(sender):
-            reason = "is a number of 3 to 15 digits or a name of at most 11 characters"
-            raise CommandError(f"an SMS sender {reason}, not {sender}")
+def _wish(wanted: RouteAsked, name: str) -> Route:
+    """Raises: CommandError for what no route can serve."""
+    tree = {
+        "url": wanted.url,
+        "prefixes": list(wanted.prefixes),
+        "senders": list(wanted.senders),
+        "defaultSender": wanted.default_sender,
+        "priority": wanted.priority,
+    }
+    return asked(tree, Route, name=name)
+
+
+async def _known(conn: Connection, account_id: int, owner: str, name: str) -> ShownRoute:
+    for each in await list_routes(conn, account_id):
+        if each.name == name:
+            return each
+    raise CommandError(f"{owner} has no SMS route named {name}")
+
+
+def _url(url: str | None, file: Path | None) -> str | None:
+    """A URL from the option, its variable or its file."""
+    if url is None and file is not None:
+        url = file.read_text(encoding="utf-8").strip()
+    return url or None
 
 
 def _switch(owner: str, name: str, *, enabled: bool, as_json: bool) -> None:
@@ -216,21 +253,3 @@ def _health(route: ShownRoute) -> str:
     if route.is_up is None:
         return "not tried yet"
     return "up" if route.is_up else f"down: {route.trouble}"
-
-
-def _as_json(route: ShownRoute) -> dict[str, object]:
-    return {
-        "id": route.id,
-        "account": route.account,
-        "name": route.name,
-        "kind": route.kind,
-        "url": route.shown,
-        "prefixes": route.prefixes,
-        "senders": route.senders,
-        "defaultSender": route.default_sender,
-        "priority": route.priority,
-        "enabled": route.enabled,
-        "up": route.is_up,
-        "downSince": format_instant(route.down_since) if route.down_since else None,
-        "trouble": route.trouble,
-    }

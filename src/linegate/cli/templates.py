@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from linegate.admin.registration import import_template
+from linegate.admin.removal import drop_template
 from linegate.api.template_answer import encode_template
 from linegate.api.template_request import TemplateRequest, read_template
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, fail, read_settings, show, with_store
+from linegate.cli.setting import at_account
 from linegate.clock import SystemClock
 from linegate.line.catalogue import CatalogueError, load_catalogue
 from linegate.postgres.directory import find_sender
@@ -101,6 +103,27 @@ def template_reject(
 ) -> None:
     """Reject what a template says now. A version that was approved before is sent again."""
     _decide(_Named(owner, sender, name, language), "REJECTED", reason, as_json=as_json)
+
+
+@template.command("remove")
+def template_remove(
+    owner: AccountName,
+    sender: SenderName,
+    name: TemplateName,
+    language: Language = "",
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Remove a template: nobody can send it any more; what was accepted goes out all the same."""
+    named = _Named(owner, sender, name, language)
+
+    async def work(store: Store) -> int:
+        async with at_account(store, owner) as (conn, place):
+            id_ = await _template_id_of(conn, named)
+            await drop_template(conn, id_, name, place)
+            return id_
+
+    id_ = with_store(work)
+    show({"templateId": str(id_), "removed": True}, as_json=as_json, plain=name)
 
 
 @template.command("list")

@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
+from linegate.admin.callers import SHORTEST_PASSWORD, put_user
+from linegate.admin.desired import User
+from linegate.admin.removal import drop_user
+from linegate.api.operator_shown import shown_user
 from linegate.api.passwords import hash_password
-from linegate.cli.access import Addresses, Scopes, networks_of, scopes_of
+from linegate.cli.access import Addresses, Scopes
 from linegate.cli.accounts import AccountName, account_id_of
 from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.setting import CLEAR, asked, at_account, listed
 from linegate.clock import SystemClock
 from linegate.domain.keys import digest_of
-from linegate.postgres.console import make_operator
 from linegate.postgres.identities import (
     UserListed,
     enable_user,
     find_user,
     insert_token,
-    insert_user,
     list_users,
     set_password,
 )
@@ -28,7 +31,6 @@ from linegate.postgres.store import Store
 
 __all__ = ["make_link", "user"]
 
-_SHORTEST = 12
 _LINK_LIFE = timedelta(days=1)
 
 user = typer.Typer(
@@ -59,29 +61,70 @@ def user_create(
     as_json: Annotated[bool, JsonFlag] = False,
 ) -> None:
     """Create a user. A password that was made here is printed alone on the last line, this once."""
-    if ":" in name or not name.isprintable() or not name.strip():
-        raise typer.BadParameter("a user's name must be printable and hold no colon")
     password = _password(password_file)
+    tree = {"scopes": scope or None, "allowedAddresses": allow_address or None}
 
     async def work(store: Store) -> int:
-        async with store.pool.acquire() as conn:
-            id_ = await insert_user(
-                conn,
-                account_id=await account_id_of(conn, owner),
-                name=name,
-                password_hash=hash_password(password),
-                scopes=sorted(scopes_of(scope)),
-                networks=networks_of(allow_address),
-                now=SystemClock().now(),
-            )
-            if operator and id_ is not None:
-                await make_operator(conn, name, is_operator=True)
-        if id_ is None:
-            raise CommandError(f"there is a user named {name} already in this installation")
-        return id_
+        async with at_account(store, owner) as (conn, place):
+            if await find_user(conn, name) is not None:
+                raise CommandError(f"there is a user named {name} already in this installation")
+            wanted = asked({**tree, "operator": operator}, User, name=name, password=password)
+            await put_user(conn, wanted, place)
+            made = await find_user(conn, name)
+        return made.id if made is not None else 0
 
     id_ = with_store(work)
     _tell(id_, name, password if password_file is None else None, as_json=as_json)
+
+
+@user.command("set", help=f"Change what a user may do; what is not named stays, {CLEAR}.")
+def user_set(
+    owner: AccountName,
+    name: UserName,
+    scope: Scopes = None,
+    allow_address: Addresses = None,
+    operator: Annotated[
+        bool | None,
+        typer.Option("--operator/--no-operator", help="Every account in the console, or its own."),
+    ] = None,
+    as_json: Annotated[bool, JsonFlag] = False,
+) -> None:
+    """Counts within 2 seconds."""
+    tree = {
+        "scopes": listed(scope),
+        "allowedAddresses": listed(allow_address),
+        "operator": operator,
+    }
+
+    async def work(store: Store) -> UserListed:
+        async with at_account(store, owner) as (conn, place):
+            await _known(conn, place.account_id, owner, name)
+            await put_user(conn, asked(tree, User, name=name), place)
+            return await _known(conn, place.account_id, owner, name)
+
+    show(shown_user(with_store(work)), as_json=as_json, plain=name)
+
+
+@user.command("remove")
+def user_remove(
+    owner: AccountName, name: UserName, as_json: Annotated[bool, JsonFlag] = False
+) -> None:
+    """Remove a user; its sessions and tokens end within 2 seconds."""
+
+    async def work(store: Store) -> None:
+        async with at_account(store, owner) as (conn, place):
+            if not await drop_user(conn, name, place):
+                raise CommandError(f"{owner} has no user {name}")
+
+    with_store(work)
+    show({"user": name, "removed": True}, as_json=as_json, plain=name)
+
+
+async def _known(conn: Connection, account_id: int, owner: str, name: str) -> UserListed:
+    for each in await list_users(conn, account_id):
+        if each.name == name:
+            return each
+    raise CommandError(f"{owner} has no user {name}")
 
 
 @user.command("password")
@@ -149,18 +192,8 @@ def user_list(owner: AccountName, as_json: Annotated[bool, JsonFlag] = False) ->
         f"{each.name}\t{'enabled' if each.enabled else 'disabled'}\t{','.join(sorted(each.scopes))}"
         for each in users
     ]
-    listed = [
-        {
-            "id": each.id,
-            "user": each.name,
-            "enabled": each.enabled,
-            "scopes": sorted(each.scopes),
-            "allowedAddresses": sorted(str(network) for network in each.networks),
-            "created": each.created_at.isoformat(),
-        }
-        for each in users
-    ]
-    show({"account": owner, "users": listed}, as_json=as_json, plain="\n".join(lines))
+    shown = [shown_user(each) for each in users]
+    show({"account": owner, "users": shown}, as_json=as_json, plain="\n".join(lines))
 
 
 @user.command("disable")
@@ -194,8 +227,8 @@ def _password(file: Path | None) -> str:
     if file is None:
         return secrets.token_urlsafe(24)
     password = file.read_text(encoding="utf-8").strip()
-    if len(password) < _SHORTEST:
-        raise typer.BadParameter(f"a password must have at least {_SHORTEST} characters")
+    if len(password) < SHORTEST_PASSWORD:
+        raise typer.BadParameter(f"a password must have at least {SHORTEST_PASSWORD} characters")
     return password
 
 

@@ -1,19 +1,15 @@
 """All accounts, for an operator: made, suspended and resumed."""
 
-import os
-
 from starlette.responses import Response
 
+from linegate.admin.settings import create_account
 from linegate.console.answers import back, missing, refused
 from linegate.console.pages import page
 from linegate.console.visit import Visit
 from linegate.postgres.audit import acting
 from linegate.postgres.console_setup import accounts_with_backlog
-from linegate.postgres.directory import insert_account
 from linegate.postgres.store import Store
 from linegate.postgres.suspension import resume_account, suspend_account
-from linegate.sealing import account_context
-from linegate.webhook.signing import SECRET_BYTES, secret_of
 
 __all__ = ["AccountPages"]
 
@@ -38,10 +34,8 @@ class AccountPages:
         name = visit.form.text("name")
         if not name or not name.isprintable():
             return refused(visit, "An account needs a printable name.")
-        secret = secret_of(os.urandom(SECRET_BYTES))
-        sealed = self._store.vault.seal(secret, context=account_context(name, "webhook_secret"))
         async with acting(self._store.pool, visit.actor) as conn:
-            id_ = await insert_account(conn, name, webhook_secret=sealed, now=visit.now)
+            id_ = await create_account(conn, name, vault=self._store.vault, now=visit.now)
         if id_ is None:
             return refused(visit, f"There is an account named {name} already.")
         said = f"The account {name} was created. Choose it at the top to set it up."

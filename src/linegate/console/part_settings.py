@@ -1,30 +1,24 @@
 """What one application or entity sets: its default sender, webhook, template policy and quota."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from starlette.responses import Response
 
+from linegate.admin.desired import DivisionSettings, DocumentError
+from linegate.admin.notes import Notes, Spot
+from linegate.admin.reading import read
+from linegate.admin.settings import change_division
 from linegate.console.answers import back, missing, refused
 from linegate.console.visit import Form, Visit
-from linegate.postgres.admin import sender_id_of
 from linegate.postgres.audit import acting
-from linegate.postgres.console_setup import sender_names, shown_division
-from linegate.postgres.directory import ensure_endpoint
-from linegate.postgres.divisions import (
-    DivisionListed,
-    Kind,
-    rename_division,
-    set_division,
-)
+from linegate.postgres.console_setup import sender_names
+from linegate.postgres.divisions import DivisionListed, Kind, find_division, shown_division
 from linegate.postgres.pool import Connection, Pool
 from linegate.webhook.guard import Guard
 
 __all__ = ["Chosen", "PartSettings", "chosen_part", "kind_of"]
 
 _PATH = "/console/parts"
-_FORMAT = "application/json"
-_POLICIES: tuple[Literal["free", "required"], ...] = ("free", "required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +27,6 @@ class Chosen:
 
     part: DivisionListed
     senders: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The fields of the form; None: not set.
-
-    Who is no operator leaves templates and daily as they were.
-    """
-
-    name: str | None
-    sender: str | None
-    url: str | None
-    templates: str | None
-    daily: int | None
 
 
 class PartSettings:
@@ -59,48 +39,21 @@ class PartSettings:
 
     async def change(self, visit: Visit) -> Response:
         """Write all settings of a part; an empty field is not set. The last two are operators'."""
-        account_id, form = visit.viewer.acting_id, visit.form
-        kind, id_ = kind_of(form), form.text("id")
-        async with acting(self._pool, visit.actor) as conn:
-            before = await shown_division(conn, account_id, kind, id_)
-            if before is None:
-                return missing(visit, kind)
-            asked = _asked(form, before, is_operator=visit.viewer.is_operator)
-            words = asked if isinstance(asked, str) else await self._write(visit, conn, kind, asked)
-        if words is not None:
-            return refused(visit, words)
+        kind, id_ = kind_of(visit.form), visit.form.text("id")
+        url = visit.form.text("url", 2000)
+        if url and (refusal := self._guard.refusal_of(url)) is not None:
+            return refused(visit, f"The URL cannot be used: {refusal}")
+        try:
+            asked = read(_asked(visit), DivisionSettings)
+            async with acting(self._pool, visit.actor) as conn:
+                account_id = visit.viewer.acting_id
+                if await find_division(conn, account_id, kind, id_) is None:
+                    return missing(visit, kind)
+                spot = Spot(account_id, "the", Notes(), visit.now)
+                await change_division(conn, kind, id_, asked, spot)
+        except DocumentError as error:
+            return refused(visit, f"{error}.")
         return back(visit, _PATH, f"The {kind} {id_} was changed; it counts within 2 seconds.")
-
-    async def _write(self, visit: Visit, conn: Connection, kind: Kind, asked: _Asked) -> str | None:
-        """Write it, or say why not; nothing is written then."""
-        account_id, id_ = visit.viewer.acting_id, visit.form.text("id")
-        refusal = self._guard.refusal_of(asked.url) if asked.url else None
-        if refusal is not None:
-            return f"The URL cannot be used: {refusal}"
-        sender_id = await sender_id_of(conn, account_id, asked.sender) if asked.sender else None
-        if asked.sender and sender_id is None:
-            return "The default sender must be one of the account's."
-        endpoint_id = None
-        if asked.url:
-            endpoint_id = await ensure_endpoint(
-                conn,
-                account_id=account_id,
-                url=asked.url,
-                content_type=_FORMAT,
-                now=visit.now,
-            )
-        await rename_division(conn, account_id, kind, id_, asked.name)
-        await set_division(
-            conn,
-            account_id,
-            kind,
-            id_,
-            default_sender=sender_id,
-            endpoint_id=endpoint_id,
-            templates=asked.templates,
-            messages_per_day=asked.daily,
-        )
-        return None
 
 
 async def chosen_part(conn: Connection, account_id: int, query: Form) -> Chosen | None:
@@ -115,19 +68,17 @@ def kind_of(form: Form) -> Kind:
     return "entity" if form.text("kind") == "entity" else "application"
 
 
-def _asked(form: Form, before: DivisionListed, *, is_operator: bool) -> _Asked | str:
-    """What the form wants, or why that cannot be."""
-    templates, daily = before.templates, before.messages_per_day
-    if is_operator:
-        given = form.text("messages_per_day", 12)
-        if given and not (given.isascii() and given.isdecimal() and len(given) <= 9):
-            return "Messages a day is a whole number, or empty for no limit."
-        daily = int(given) if given else None
-        templates = next((each for each in _POLICIES if each == form.text("templates")), None)
-    return _Asked(
-        form.text("name") or None,
-        form.text("default_sender") or None,
-        form.text("url", 2000) or None,
-        templates,
-        daily,
-    )
+def _asked(visit: Visit) -> dict[str, object]:
+    """What the form wants; who is no operator leaves the last two as they are."""
+    form = visit.form
+    tree: dict[str, object] = {
+        "name": form.text("name") or None,
+        "defaultSender": form.text("default_sender") or None,
+        "webhook": form.text("url", 2000) or None,
+    }
+    if visit.viewer.is_operator:
+        daily = form.text("messages_per_day", 12)
+        is_whole = daily.isascii() and daily.isdecimal()
+        tree["templates"] = form.text("templates") or None
+        tree["messagesPerDay"] = int(daily) if is_whole else daily or None
+    return tree

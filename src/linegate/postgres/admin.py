@@ -1,25 +1,27 @@
 """Queries of administration."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from linegate.domain.caller import PlatformRule
+from linegate.domain.caller import Network, PlatformRule
 from linegate.domain.policy import Limits
-from linegate.postgres.identities import KeyRules
+from linegate.postgres.identities import KeyListed, KeyRules, key_listed
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
     "AccountListed",
-    "KeyFound",
-    "find_key_of",
-    "key_limits_of",
+    "UserRules",
+    "has_sent",
     "list_accounts",
+    "lock_key",
+    "names_sender",
     "price_of",
+    "remove_account",
+    "remove_key",
+    "remove_sender",
+    "remove_user",
     "sender_id_of",
-    "set_key_limits",
     "set_key_rules",
     "set_user_rules",
 ]
@@ -48,12 +50,13 @@ class AccountListed:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFound:
-    """A key of an account, by its digest."""
+class UserRules:
+    """What a user may do and from where; is_operator: in the console, over all accounts."""
 
-    id: int
-    name: str
-    limits: Limits
+    scopes: frozenset[str]
+    networks: frozenset[Network]
+    is_operator: bool
+    enabled: bool
 
 
 async def list_accounts(conn: Connection, name: str | None = None) -> list[AccountListed]:
@@ -68,42 +71,31 @@ async def sender_id_of(conn: Connection, account_id: int, name: str) -> int | No
     return id_
 
 
-async def find_key_of(conn: Connection, account_id: int, digest: bytes) -> KeyFound | None:
-    """A key of an account, if it has this one."""
-    row = await bundled().key_by_digest.one(conn, account_id=account_id, digest=digest)
-    if row is None:
-        return None
-    return KeyFound(row["id"], row["name"], _limits(row))
-
-
-async def key_limits_of(conn: Connection, account_id: int, id_: int) -> Limits | None:
-    """The limits of a key, locked; None if the account has no such key."""
-    row = await bundled().key_limits_of.one(conn, account_id=account_id, id=id_)
-    return None if row is None else _limits(row)
-
-
-async def set_key_limits(conn: Connection, account_id: int, id_: int, limits: Limits) -> None:
-    """Write a key's limits."""
-    await bundled().set_key_limits.exec(
-        conn,
-        account_id=account_id,
-        id=id_,
-        requests_per_second=limits.requests_per_second,
-        messages_per_day=limits.messages_per_day,
-        messages_waiting=limits.waiting,
-    )
+async def lock_key(conn: Connection, account_id: int, *, id_: int) -> KeyListed | None:
+    """A key of an account, held until the transaction ends; None if it has none of that id."""
+    row = await bundled().lock_key.one(conn, account_id=account_id, id=id_)
+    return None if row is None else key_listed(row)
 
 
 async def set_key_rules(
-    conn: Connection, account_id: int, id_: int, rules: KeyRules, limits: Limits, *, enabled: bool
+    conn: Connection,
+    account_id: int,
+    id_: int,
+    rules: KeyRules,
+    limits: Limits,
+    *,
+    name: str,
+    enabled: bool,
 ) -> None:
-    """Write a key's rules, all of them."""
+    """Write a key's name, rules and limits, all of them."""
     application, entity = rules.application, rules.entity
     await bundled().set_key_rules.exec(
         conn,
         account_id=account_id,
         id=id_,
+        name=name,
         scopes=sorted(rules.scopes),
+        valid_from=rules.valid_from,
         expires_at=rules.expires_at,
         allowed_addresses=sorted(rules.networks, key=str),
         application_id=_value(application),
@@ -117,20 +109,20 @@ async def set_key_rules(
     )
 
 
-def _limits(row: Any) -> Limits:
-    return Limits(row["requests_per_second"], row["messages_per_day"], row["messages_waiting"])
-
-
 def _value(rule: PlatformRule | None) -> str | None:
     return None if rule is None else rule.value
 
 
-async def set_user_rules(
-    conn: Connection, account_id: int, name: str, scopes: Iterable[str], *, enabled: bool
-) -> None:
-    """Write a user's scopes and whether it may log in."""
+async def set_user_rules(conn: Connection, account_id: int, name: str, rules: UserRules) -> None:
+    """Write what a user may do and whether it may log in."""
     await bundled().set_user_rules.exec(
-        conn, account_id=account_id, name=name, scopes=sorted(scopes), enabled=enabled
+        conn,
+        account_id=account_id,
+        name=name,
+        scopes=sorted(rules.scopes),
+        allowed_addresses=sorted(rules.networks, key=str),
+        is_operator=rules.is_operator,
+        enabled=rules.enabled,
     )
 
 
@@ -138,3 +130,35 @@ async def price_of(conn: Connection, account_id: int, sender: str) -> tuple[str 
     """What a delivered message of a sender costs, and in what currency."""
     row = await bundled().price_of.one(conn, account_id=account_id, name=sender)
     return (None, None) if row is None else (row["price"], row["currency"])
+
+
+async def remove_key(conn: Connection, account_id: int, id_: int) -> bool:
+    """Remove a key for good; False if the account has no such one."""
+    return await bundled().remove_key.value(conn, account_id=account_id, id=id_) is not None
+
+
+async def remove_user(conn: Connection, account_id: int, name: str) -> bool:
+    """Remove a user, whose logins end; False if the account has no such one."""
+    return await bundled().remove_user.value(conn, account_id=account_id, name=name) is not None
+
+
+async def has_sent(conn: Connection, account_id: int, sender_id: int | None = None) -> bool:
+    """Whether an account, or one of its senders, has messages or figures in the books."""
+    sent = await bundled().has_sent.value(conn, account_id=account_id, sender_id=sender_id)
+    return bool(sent)
+
+
+async def names_sender(conn: Connection, sender_id: int) -> str | None:
+    """What names a sender, in words; None: nothing."""
+    words: str | None = await bundled().names_sender.value(conn, id=sender_id)
+    return words
+
+
+async def remove_sender(conn: Connection, account_id: int, sender_id: int) -> None:
+    """Remove a sender that has not sent and that nothing names."""
+    await bundled().remove_sender.exec(conn, id=sender_id, account_id=account_id)
+
+
+async def remove_account(conn: Connection, account_id: int) -> None:
+    """Remove an account that has not sent, with everything that belongs to it."""
+    await bundled().remove_account.exec(conn, id=account_id)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from linegate.postgres.divisions import DivisionListed, Kind
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -14,7 +13,6 @@ __all__ = [
     "StraightBulk",
     "accounts_with_backlog",
     "sender_names",
-    "shown_division",
     "straight_bulks",
 ]
 
@@ -59,14 +57,6 @@ async def straight_bulks(
         conn, account_ids=account_ids, most=STRAIGHT_LOOKED_AT, limit=limit
     )
     return [StraightBulk(*row) for row in rows]
-
-
-async def shown_division(
-    conn: Connection, account_id: int, kind: Kind, id_: str
-) -> DivisionListed | None:
-    """One application or entity with its settings."""
-    row = await bundled().shown_division.one(conn, account_id=account_id, kind=kind, id=id_)
-    return None if row is None else DivisionListed(*row)
 
 
 async def sender_names(conn: Connection, account_id: int) -> list[str]:

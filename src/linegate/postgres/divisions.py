@@ -29,6 +29,7 @@ __all__ = [
     "rename_division",
     "set_account",
     "set_division",
+    "shown_division",
     "take_quota",
 ]
 
@@ -186,6 +187,14 @@ async def list_divisions(
     """The first of them by kind and id, with their settings."""
     rows = await bundled().list_divisions.many(conn, account_id=account_id, limit=limit)
     return [DivisionListed(*row) for row in rows]
+
+
+async def shown_division(
+    conn: Connection, account_id: int, kind: Kind, id_: str
+) -> DivisionListed | None:
+    """One application or entity with its settings."""
+    row = await bundled().shown_division.one(conn, account_id=account_id, kind=kind, id=id_)
+    return None if row is None else DivisionListed(*row)
 
 
 async def set_account(

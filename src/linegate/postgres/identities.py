@@ -28,6 +28,7 @@ __all__ = [
     "insert_key",
     "insert_token",
     "insert_user",
+    "key_listed",
     "list_keys",
     "list_users",
     "rotate_key",
@@ -63,7 +64,7 @@ class Key:
 class KeyListed:
     """An API key as an operator sees it.
 
-    hint: its first characters; waiting: its messages that have not ended.
+    hint: its first characters; waiting: its messages that have not ended; digest: for comparing.
     """
 
     id: int
@@ -74,6 +75,7 @@ class KeyListed:
     limits: Limits
     created_at: datetime
     waiting: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class UserListed:
     enabled: bool
     networks: frozenset[Network]
     created_at: datetime
+    is_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +156,23 @@ async def find_key(conn: Connection, digest: bytes) -> Key | None:
 
 async def list_keys(conn: Connection, account_id: int) -> list[KeyListed]:
     """An account's keys, oldest first."""
-    return [
-        KeyListed(
-            row["id"],
-            row["name"],
-            row["hint"],
-            row["enabled"],
-            _rules(row),
-            Limits(row["requests_per_second"], row["messages_per_day"], row["messages_waiting"]),
-            row["created_at"],
-            row["waiting"],
-        )
-        for row in await bundled().list_keys.many(conn, account_id=account_id)
-    ]
+    rows = await bundled().list_keys.many(conn, account_id=account_id)
+    return [key_listed(row) for row in rows]
+
+
+def key_listed(row: Any) -> KeyListed:
+    """A row of a key as an operator sees it."""
+    return KeyListed(
+        row["id"],
+        row["name"],
+        row["hint"],
+        row["enabled"],
+        _rules(row),
+        Limits(row["requests_per_second"], row["messages_per_day"], row["messages_waiting"]),
+        row["created_at"],
+        row["waiting"],
+        row["digest"],
+    )
 
 
 async def enable_key(conn: Connection, account_id: int, key_id: int, *, enabled: bool) -> bool:
@@ -238,6 +245,7 @@ async def list_users(conn: Connection, account_id: int) -> list[UserListed]:
             row["enabled"],
             _networks(row),
             row["created_at"],
+            row["is_operator"],
         )
         for row in await bundled().list_users.many(conn, account_id=account_id)
     ]

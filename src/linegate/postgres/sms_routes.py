@@ -21,8 +21,10 @@ __all__ = [
     "list_routes",
     "move_route",
     "release_routes",
+    "remove_route",
     "reroute",
     "routing_of",
+    "serve_route",
     "tell_routes",
 ]
 
@@ -106,11 +108,39 @@ async def move_route(
     )
 
 
+async def serve_route(
+    conn: Connection,
+    account_id: int,
+    name: str,
+    *,
+    prefixes: Sequence[str],
+    senders: Sequence[str],
+    default_sender: str | None,
+    priority: int,
+) -> None:
+    """Change what a route serves; empty prefixes or senders mean all."""
+    await bundled().serve_sms_route.exec(
+        conn,
+        account_id=account_id,
+        name=name,
+        prefixes=prefixes,
+        senders=senders,
+        default_sender=default_sender,
+        priority=priority,
+    )
+
+
 async def enable_route(conn: Connection, account_id: int, name: str, *, enabled: bool) -> bool:
     """Switch a route on or off; False if there is none of that name."""
     id_: int | None = await bundled().enable_sms_route.value(
         conn, account_id=account_id, name=name, enabled=enabled
     )
+    return id_ is not None
+
+
+async def remove_route(conn: Connection, account_id: int, name: str) -> bool:
+    """Remove a route; False if there is none of that name, or SMS wait for it or are under way."""
+    id_ = await bundled().remove_sms_route.value(conn, account_id=account_id, name=name)
     return id_ is not None
 
 

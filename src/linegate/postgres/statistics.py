@@ -132,7 +132,7 @@ async def uncounted_days(
 
 
 async def count_late(conn: Connection, asked: Uncounted) -> int:
-    """Deliveries of a day (UTC+9) that came after their message had ended otherwise."""
+    """Deliveries of a day (UTC+9) that ended nothing, second ones of a message included."""
     since = datetime.combine(asked.day, time(), UTC) - _LINE_DAY
     until = since + timedelta(days=1)
     late = await bundled().count_late.value(
@@ -143,7 +143,6 @@ async def count_late(conn: Connection, asked: Uncounted) -> int:
         until=until,
         sender_id=asked.sender_id,
         templated=asked.templated,
-        delivered=DELIVERED.status,
     )
     return int(late)
 

@@ -119,7 +119,21 @@ CREATE TRIGGER audited AFTER INSERT OR UPDATE ON endpoint FOR EACH ROW WHEN (NEW
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON sms_route FOR EACH ROW
     EXECUTE FUNCTION record_change('name', 'leased_by,leased_until,is_up,down_since,trouble', 'url,callback_token');
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON template FOR EACH ROW
-    EXECUTE FUNCTION record_change('id', '', '');
+    EXECUTE FUNCTION record_change('name,language', '', '');
+-- What a template says, and who approved or rejected it. The text itself is not written down again.
+CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
+    SELECT clock_timestamp(), account_id,
+           COALESCE(NULLIF(current_setting('linegate.actor', true), ''), current_setting('application_name')),
+           CASE TG_OP WHEN 'INSERT' THEN 'create' ELSE 'change' END, TG_TABLE_NAME,
+           concat_ws(' ', name, NULLIF(language, ''), 'version ' || NEW.number),
+           jsonb_build_object('status', jsonb_build_array(CASE TG_OP WHEN 'UPDATE' THEN OLD.status END, NEW.status),
+                              'reason', jsonb_build_array(CASE TG_OP WHEN 'UPDATE' THEN OLD.reason END, NEW.reason))
+    FROM template WHERE id = NEW.template_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audited AFTER INSERT OR UPDATE ON template_version FOR EACH ROW EXECUTE FUNCTION record_version();
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON webhook_security FOR EACH ROW
     EXECUTE FUNCTION record_change('auth_id', '', 'credentials');
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON webhook_certificate FOR EACH ROW
@@ -219,13 +233,16 @@ CREATE TABLE rollup (
     as_of timestamptz NOT NULL             -- everything that was committed before it is in the sums
 ) WITH (fillfactor = 50);
 
+-- Whose event ended a message, to tell a second delivery from an event that LINE repeats.
+ALTER TABLE final ADD COLUMN heard_attempt smallint;
+
 -- Delivered messages by day as LINE counts them (UTC+9), ours and LINE's.
 CREATE TABLE line_count (
     sender_id  bigint NOT NULL REFERENCES sender,
     templated  boolean NOT NULL,           -- which of LINE's two kinds
     day        date NOT NULL,
     delivered  bigint NOT NULL,            -- by events of LINE that ended messages
-    late       bigint NOT NULL DEFAULT 0,  -- by events that came after a message had ended otherwise
+    late       bigint NOT NULL DEFAULT 0,  -- by events that ended nothing: too late, or of a second attempt
     line_says  bigint,                     -- NULL: LINE has not counted yet
     asked_at   timestamptz,                -- the last time LINE was asked
     PRIMARY KEY (sender_id, templated, day)

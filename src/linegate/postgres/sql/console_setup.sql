@@ -8,15 +8,6 @@ WHERE newest.account_id = ANY(:account_ids::bigint[])
   AND NOT EXISTS (SELECT 1 FROM bulk_run WHERE bulk_run.bulk_id = newest.id)
 ORDER BY newest.id DESC LIMIT :limit;
 
--- name: shown_division :one
--- One application or entity with its settings.
-SELECT division.kind::text AS kind, division.id, division.name, sender.name AS default_sender, endpoint.url,
-       division.templates, division.messages_per_day
-FROM division
-LEFT JOIN sender ON sender.id = division.default_sender
-LEFT JOIN endpoint ON endpoint.id = division.endpoint_id
-WHERE division.account_id = :account_id AND division.kind = :kind::division_kind AND division.id = :id;
-
 -- name: sender_names :many
 -- The senders of an account, by name.
 SELECT name FROM sender WHERE account_id = :account_id ORDER BY name LIMIT 500;

@@ -151,12 +151,14 @@ WITH ended AS (
     USING unnest(:ids::bigint[], :attempts::smallint[], :sender_ids::bigint[], :happened::timestamptz[])
       AS event (id, attempt, sender_id, happened_at)
     WHERE queue.id = ANY (ARRAY[event.id]) AND queue.sender_id = event.sender_id AND queue.attempt >= event.attempt
-    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, queue.step, event.happened_at
+    RETURNING queue.id, queue.account_id, queue.object_id, queue.endpoint_id, queue.sent_at, queue.step, event.happened_at,
+              event.attempt AS heard
 ),
 new_final AS (
-    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at, heard_attempt)
     SELECT id, account_id, object_id, :status::smallint, :error::smallint,
-           COALESCE(sent_at, LEAST(happened_at, :now)), GREATEST(COALESCE(sent_at, happened_at), LEAST(happened_at, :now))
+           COALESCE(sent_at, LEAST(happened_at, :now)), GREATEST(COALESCE(sent_at, happened_at), LEAST(happened_at, :now)),
+           heard
     FROM ended
 ),
 new_push AS (

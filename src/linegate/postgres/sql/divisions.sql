@@ -62,6 +62,15 @@ LEFT JOIN endpoint ON endpoint.id = division.endpoint_id
 WHERE division.account_id = :account_id
 ORDER BY division.kind, division.id LIMIT :limit;
 
+-- name: shown_division :one
+-- One application or entity with its settings.
+SELECT division.kind::text AS kind, division.id, division.name, sender.name AS default_sender, endpoint.url,
+       division.templates, division.messages_per_day
+FROM division
+LEFT JOIN sender ON sender.id = division.default_sender
+LEFT JOIN endpoint ON endpoint.id = division.endpoint_id
+WHERE division.account_id = :account_id AND division.kind = :kind::division_kind AND division.id = :id;
+
 -- name: account_policy :one
 -- What an account sets for itself.
 SELECT sender.name AS default_sender, account.requests_per_second, account.messages_per_day,

@@ -19,7 +19,7 @@ WHERE api_key.digest = :digest;
 -- name: list_keys :many
 -- An account's keys, oldest first.
 SELECT id, name, hint, scopes, enabled, valid_from, expires_at, allowed_addresses, application_id, application_forced,
-       entity_id, entity_forced, requests_per_second, messages_per_day, messages_waiting, created_at,
+       entity_id, entity_forced, requests_per_second, messages_per_day, messages_waiting, created_at, digest,
        COALESCE((SELECT waiting FROM backlog WHERE backlog.account_id = api_key.account_id AND key_id = api_key.id), 0)
          AS waiting
 FROM api_key WHERE account_id = :account_id ORDER BY id;
@@ -59,7 +59,7 @@ WHERE api_user.name = :name;
 
 -- name: list_users :many
 -- An account's users, oldest first.
-SELECT id, name, scopes, enabled, allowed_addresses, created_at
+SELECT id, name, scopes, enabled, allowed_addresses, created_at, is_operator
 FROM api_user WHERE account_id = :account_id ORDER BY id;
 
 -- name: enable_user :value

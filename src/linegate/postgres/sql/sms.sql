@@ -233,7 +233,8 @@ WITH ended AS (
       AND sms_leg.attempt >= event.attempt
     RETURNING sms_leg.id, sms_leg.account_id, sms_leg.object_id, sms_leg.endpoint_id, sms_leg.step,
               (SELECT min(started_at) FROM attempt
-               WHERE attempt.message_id = event.id AND attempt.number = event.attempt) AS sent_at, event.happened_at
+               WHERE attempt.message_id = event.id AND attempt.number = event.attempt) AS sent_at, event.happened_at,
+              event.attempt AS heard
 ),
 told_parts AS (
     DELETE FROM sms_part USING ended
@@ -244,9 +245,10 @@ open_parts AS (
     WHERE sms_part.message_id = ANY (ARRAY[ended.id]) AND COALESCE(sms_part.status, 3) IN (3, 7, 26)
 ),
 new_final AS (
-    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)
+    INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at, heard_attempt)
     SELECT id, account_id, object_id, :status::smallint, :error::smallint,
-           COALESCE(sent_at, LEAST(happened_at, :now)), GREATEST(COALESCE(sent_at, happened_at), LEAST(happened_at, :now))
+           COALESCE(sent_at, LEAST(happened_at, :now)), GREATEST(COALESCE(sent_at, happened_at), LEAST(happened_at, :now)),
+           heard
     FROM ended
 ),
 new_push AS (

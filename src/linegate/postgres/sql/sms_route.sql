@@ -13,10 +13,26 @@ ON CONFLICT (account_id, name) DO NOTHING RETURNING id;
 UPDATE sms_route SET url = :url, shown = :shown, is_up = NULL, down_since = NULL, trouble = ''
 WHERE account_id = :account_id AND name = :name;
 
+-- name: serve_sms_route :exec
+-- What a route serves from now on. What is due and waits for it looks for its route anew.
+WITH changed AS (
+    UPDATE sms_route SET prefixes = :prefixes::text[], senders = :senders::text[], default_sender = :default_sender,
+                         priority = :priority
+    WHERE account_id = :account_id AND name = :name RETURNING id
+)
+UPDATE sms_leg SET route_id = NULL FROM changed WHERE sms_leg.route_id = changed.id AND sms_leg.step = 'due';
+
 -- name: enable_sms_route :value
 -- Switch a route on or off; nothing comes back if there is none of that name.
 UPDATE sms_route SET enabled = :enabled, is_up = NULL, down_since = NULL, trouble = ''
 WHERE account_id = :account_id AND name = :name RETURNING id;
+
+-- name: remove_sms_route :value
+-- Remove a route that no SMS waits for or is under way by; nothing comes back if there is none such.
+DELETE FROM sms_route
+WHERE account_id = :account_id AND name = :name
+  AND NOT EXISTS (SELECT FROM sms_leg WHERE sms_leg.route_id = sms_route.id)
+RETURNING id;
 
 -- name: list_sms_routes :many
 -- Every route of an account, or of all; without its secrets.

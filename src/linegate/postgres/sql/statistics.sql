@@ -162,14 +162,16 @@ ON CONFLICT (sender_id, templated, day)
 DO UPDATE SET late = excluded.late, line_says = excluded.line_says, asked_at = excluded.asked_at;
 
 -- name: count_late :value
--- Deliveries of one day that came after the message had ended otherwise.
+-- Deliveries of one day that ended nothing: the message had ended otherwise, or by another attempt's event.
+-- A repeated event of the attempt that ended it is none.
 SELECT count(DISTINCT (late_event.message_id, late_event.attempt))
 FROM late_event
 JOIN final ON final.message_id = late_event.message_id
 JOIN message_object AS object ON object.id = final.object_id
 WHERE late_event.message_id >= :first_id AND late_event.message_id < :last_id
   AND late_event.happened_at >= :since AND late_event.happened_at < :until
-  AND object.sender_id = :sender_id AND object.templated = :templated AND final.status <> :delivered;
+  AND object.sender_id = :sender_id AND object.templated = :templated
+  AND late_event.attempt IS DISTINCT FROM final.heard_attempt;
 
 -- name: list_line_counts :many
 -- Our count and LINE's, day by day, newest first.

@@ -1,17 +1,18 @@
 """Connections to PostgreSQL: one pool per process, the session set-up, `transaction()`.
 
 The same code serves the embedded server and any external one: the DSN says which, and a DSN with
-several hosts finds the one that takes writes. Knows no table.
+several hosts finds the one that takes writes (primary.py). Knows no table.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
 
 from linegate.clock import Clock
+from linegate.postgres.primary import primary_of, watched
 from linegate.silence import bear_silence
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Pool",
     "connect",
     "connect_with_retry",
+    "follow_primary",
     "open_pool",
     "transaction",
 ]
@@ -28,7 +30,7 @@ __all__ = [
 Connection: TypeAlias = asyncpg.Connection
 Pool: TypeAlias = asyncpg.Pool
 
-# A forgotten transaction holds back the clean-up of the queue tables and slows every claim, so
+# A forgotten transaction holds back the clean-up of the queue tables, so
 # none may stay open. `transaction_timeout` exists from PostgreSQL 17 on and is set apart.
 _SESSION = {
     "timezone": "UTC",
@@ -82,6 +84,8 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.ReadOnlySQLTransactionError,  # this one is no primary any more
     asyncpg.TransactionRollbackError,  # deadlock
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
 )
 
 
@@ -92,7 +96,9 @@ async def open_pool(
 
     Raises: OSError, TimeoutError or asyncpg.PostgresError if the server cannot be reached now.
     """
-    return await asyncpg.create_pool(
+    primary = primary_of(dsn)
+    pool: Pool = await asyncpg.create_pool(
+        connect=asyncpg.connect if primary is None else primary.connect,
         min_size=min(smallest, size),
         max_size=size,
         max_inactive_connection_lifetime=300.0,
@@ -100,6 +106,9 @@ async def open_pool(
         reset=_give_back,
         **_options(dsn, application),
     )
+    if primary is not None:
+        primary.watch(pool)
+    return pool
 
 
 async def connect_with_retry(
@@ -128,9 +137,17 @@ async def connect_with_retry(
 
 async def connect(dsn: str, *, application: str = "linegate") -> Connection:
     """One connection outside any pool, with the same session set-up; the caller closes it."""
-    connection = await asyncpg.connect(**_options(dsn, application))
+    primary = primary_of(dsn)
+    options = _options(dsn, application)
+    connection = await (asyncpg.connect if primary is None else primary.connect)(**options)
     await _set_up(connection)
     return connection
+
+
+def follow_primary(dsn: str, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """While the block lasts, see every few seconds whether another of the servers was promoted."""
+    options = _options(dsn, "linegate watch")
+    return watched(options.pop("dsn"), clock, **options)
 
 
 @asynccontextmanager

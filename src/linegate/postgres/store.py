@@ -14,7 +14,7 @@ from linegate.postgres import embedded
 from linegate.postgres.directory import read_installation, write_installation
 from linegate.postgres.migrate import migrate
 from linegate.postgres.partitions import ensure_partitions
-from linegate.postgres.pool import Pool, connect, connect_with_retry
+from linegate.postgres.pool import Pool, connect, connect_with_retry, follow_primary
 from linegate.postgres.queries import bundled
 from linegate.vault import Vault, VaultError, kept_key
 
@@ -72,7 +72,8 @@ async def _opened(
     pool = await connect_with_retry(dsn, clock=clock, size=connections, application=application)
     try:
         await _prepare(dsn, vault, clock)
-        yield Store(dsn, pool, vault)
+        async with follow_primary(dsn, clock):
+            yield Store(dsn, pool, vault)
     finally:
         await pool.close()
 

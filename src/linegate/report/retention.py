@@ -52,7 +52,7 @@ class Retention:
             await forget_sums(conn, before=(now - _SUMS_KEPT).date())
         ended_before = now - timedelta(days=self._days)
         for day in [day for day in days if _is_over(day, ended_before)]:
-            if not await self._drop(day, ended_before):
+            if await self._is_kept(day, ended_before):
                 moved = await self._purge(None, day, ended_before, now)
                 if moved:
                     return moved
@@ -68,17 +68,18 @@ class Retention:
                     return moved
         return 0
 
-    async def _drop(self, day: date, ended_before: datetime) -> bool:
-        """Drop a day unless something of it is needed; whether it is gone."""
+    async def _is_kept(self, day: date, ended_before: datetime) -> bool:
+        """Drop a day unless something of it is needed; whether something is."""
         async with self._pool.acquire() as conn:
             if await day_is_needed(conn, day, ended_before=ended_before):
-                return False
+                return True
             try:
                 await drop_day(conn, day)
             except asyncpg.LockNotAvailableError:
-                return False  # somebody reads it: next time
+                _log.info("day.in_use", day=day.isoformat())  # a dump reads it: next time
+                return False
         _log.info("day.forgotten", day=day.isoformat())
-        return True
+        return False
 
     async def _purge(
         self, account_id: int | None, day: date, ended_before: datetime, now: datetime

@@ -22,6 +22,7 @@ from linegate.clock import SystemClock
 from linegate.domain.ids import IdMaker, public_id
 from linegate.domain.steering import BulkStatus
 from linegate.logs import set_up
+from linegate.low_water import BEGINNING
 from linegate.postgres.dispatching import claim_due, give_back
 from linegate.postgres.pool import Pool, transaction
 from linegate.postgres.queries import bundled
@@ -143,6 +144,8 @@ class Backlog:
         values = {
             "sender_ids": [self.sender],
             "wanted": [_CLAIMED],
+            "alone_since": [BEGINNING],
+            "bulk_since": [BEGINNING],
             "now": now,
             "burst": second,
             "horizon": now,

@@ -5,12 +5,7 @@ from datetime import datetime, timedelta
 
 from linegate.postgres.pool import Connection as DatabaseConnection
 from linegate.postgres.pool import Pool
-from linegate.postgres.reporting import (
-    Endpoint,
-    keep_endpoints,
-    lease_endpoints,
-    release_endpoint,
-)
+from linegate.postgres.reporting import Endpoint, keep_endpoints, lease_endpoints, release_endpoint
 from linegate.report.pusher import Pusher
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard

@@ -7,9 +7,7 @@ from datetime import timedelta
 import pytest
 
 from linegate.postgres.pool import Pool
-from linegate.postgres.reporting import (
-    DueReport,
-)
+from linegate.postgres.reporting import DueReport
 from linegate.report.pusher import Pusher
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard

@@ -93,7 +93,8 @@ SHOWN: Mapping[str, Shown] = {
         "gauge", "How long the report has waited that is next, by state of its endpoint", ("state",)
     ),
     "linegate_database_oldest_transaction_seconds": Shown(
-        "gauge", "Age of the oldest open transaction: a long one slows every claim"
+        "gauge",
+        "Age of the oldest open transaction: a long one holds back the clean-up",
     ),
     "linegate_messages_ended_total": Shown(
         "counter", "Messages that have ended, by public status", ("status",)

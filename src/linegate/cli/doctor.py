@@ -118,7 +118,10 @@ async def _database(conn: Connection, now: datetime) -> list[Examined]:
     oldest = await oldest_transaction(conn, now=now)
     words = f"the oldest open transaction has lasted {oldest:.0f} s"
     if oldest > _LONG:
-        words += ": end it, it slows every claim (SELECT pid, query FROM pg_stat_activity)"
+        words += (
+            ": end it, it keeps the database from cleaning up"
+            " (SELECT pid, usename, xact_start, query FROM pg_stat_activity ORDER BY xact_start)"
+        )
     found.append(Examined("transactions", oldest <= _LONG, words))
     return found
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from linegate.clock import Clock
 from linegate.dispatch.attempt_log import AttemptLog, Logged
+from linegate.dispatch.claims import Claims
 from linegate.dispatch.contents import Content, Contents
 from linegate.dispatch.refusals import Refusals
 from linegate.dispatch.senders import LiveSender, Senders
@@ -42,9 +43,7 @@ from linegate.metrics import Metrics
 from linegate.postgres.dispatching import (
     DueMessage,
     Tried,
-    claim_due,
     give_back,
-    next_due_at,
     renew_leases,
     slow_sender,
     wake_runs,
@@ -117,6 +116,14 @@ class Dispatcher:
         self._options = options
         self._contents = Contents(pool)
         self._refusals = Refusals(pool, clock, metrics)
+        self._claims = Claims(
+            pool,
+            clock,
+            ahead=options.ahead,
+            burst=options.burst,
+            stale=options.stale,
+            lease_for=options.lease_for,
+        )
         self._inbox: asyncio.Queue[_Claimed] = asyncio.Queue()
         self._held: dict[int, int] = {}  # message id -> attempt, from claim to settle
         self._room = asyncio.Event()
@@ -142,18 +149,7 @@ class Dispatcher:
         if not wanted:
             return 0
         lease_until = now + self._options.lease_for
-        async with self._pool.acquire() as conn:
-            claimed = await claim_due(
-                conn,
-                wanted=wanted,
-                limit=free,
-                burst=self._options.burst,
-                lease_until=lease_until,
-                horizon=now + self._options.ahead,
-                stale=now - self._options.stale,
-                now=now,
-            )
-            next_at = None if claimed else await next_due_at(conn, list(wanted), now=now)
+        claimed, next_at = await self._claims.take(wanted, free, now)
         if next_at is not None:
             at = next_at - self._options.ahead
             self._next_at = min(at, self._next_at or at)
@@ -169,6 +165,7 @@ class Dispatcher:
             ]
             await self._take(claimed, begin_bys, lease_until)
             self._claim_took = self._clock.now() - now
+        await self._claims.sweep()
         return len(claimed)
 
     def next_at(self) -> datetime | None:

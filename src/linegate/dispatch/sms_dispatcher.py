@@ -19,14 +19,16 @@ from linegate.domain.decide_sms import SmsAgain, after_submit, when_sms_closed, 
 from linegate.domain.pace import begin_by
 from linegate.domain.transport import Submission
 from linegate.group_commit import GroupCommit
+from linegate.low_water import Look, LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.insist import insist
-from linegate.postgres.pool import Pool
+from linegate.postgres.pool import Connection, Pool
 from linegate.postgres.sms import (
     DueSms,
     SmsContent,
     SmsTried,
     claim_sms,
+    lowest_sms,
     next_sms_at,
     renew_sms,
     sms_contents,
@@ -72,6 +74,7 @@ class SmsDispatcher:
         self._failed: list[BaseException] = []
         self._next_at: datetime | None = None
         self._claim_took = timedelta(0)
+        self._low: LowWater[int] = LowWater()
         self._settling: GroupCommit[SettledSms, None] = GroupCommit(
             self._settle, max_items=_IN_FLIGHT, capacity=_IN_FLIGHT, linger=_LINGER, writers=2
         )
@@ -86,7 +89,12 @@ class SmsDispatcher:
         if not wanted:
             return 0
         async with self._pool.acquire() as conn:
-            claimed = await claim_sms(conn, wanted=wanted, lease_until=now + _LEASE, now=now)
+            look = self._low.nearby(self._clock.now())
+            claimed = await claim_sms(
+                conn, wanted=wanted, lease_until=now + _LEASE, now=now, look=look
+            )
+            if look.ended(self._clock.now()):
+                await self._mark(conn, list(wanted), look)
             objects = sorted({sms.object_id for sms in claimed})
             contents = await sms_contents(conn, objects) if objects else {}
             self._next_at = None if claimed else await next_sms_at(conn, list(wanted), now=now)
@@ -95,7 +103,22 @@ class SmsDispatcher:
         if claimed:
             self._claim_took = took
         self._start(claimed, contents, until)
+        await self._sweep()
         return len(claimed)
+
+    async def _sweep(self) -> None:
+        """Look through everything if it is time, as Claims do."""
+        if self._low.is_cheap:
+            return
+        look = self._low.look(self._clock.now())
+        if look.is_full:
+            async with self._pool.acquire() as conn:
+                await self._mark(conn, self._low.parts(), look)
+            look.ended(self._clock.now())
+
+    async def _mark(self, conn: Connection, route_ids: Sequence[int], look: Look[int]) -> None:
+        now = self._clock.now()
+        self._low.learn(await lowest_sms(conn, route_ids, look=look), now)
 
     @property
     def under_way(self) -> int:

@@ -15,17 +15,12 @@ from linegate.domain.decide_sms import (
     after_silence,
     after_sms_deadline,
 )
+from linegate.low_water import LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
-from linegate.postgres.sms import (
-    SmsEnd,
-    finish_sms,
-    move_sms,
-    take_broken,
-    take_impatient_sms,
-    take_overdue_sms,
-)
+from linegate.postgres.sms import SmsEnd, finish_sms, move_sms
 from linegate.postgres.sms_receipts import forget_early, forget_parts
+from linegate.postgres.sms_sweeping import take_broken, take_impatient_sms, take_overdue_sms
 
 __all__ = ["SmsKeeper", "SmsSweeper"]
 
@@ -47,6 +42,8 @@ class SmsSweeper:
         self._clock = clock
         self._metrics = metrics
         self._resends = resends
+        self._impatient: LowWater[None] = LowWater()
+        self._overdue: LowWater[None] = LowWater()
 
     async def run_once(self) -> int:
         """Decide about everything whose time has come; gives how many."""
@@ -56,7 +53,9 @@ class SmsSweeper:
     async def _sweep_impatient(self) -> int:
         now = self._clock.now()
         async with transaction(self._pool) as conn:
-            taken = await take_impatient_sms(conn, limit=_AT_ONCE, now=now)
+            look = self._impatient.look(self._clock.now())
+            taken = await take_impatient_sms(conn, limit=_AT_ONCE, since=look.since(None), now=now)
+            look.ended(self._clock.now())
             steps: list[tuple[SmsUnfinished, SmsStep]] = [
                 (
                     leg,
@@ -70,13 +69,19 @@ class SmsSweeper:
         self._metrics.leases_lost.labels("SMS").inc(sum(step == "sending" for _, step in taken))
         again = sum(isinstance(step, SmsAgain) for _, step in steps)
         self._metrics.resends.labels("SMS").inc(again)
+        if len(taken) < _AT_ONCE:
+            self._impatient.reached(None, now)
         return len(taken)
 
     async def _sweep_overdue(self) -> int:
         now = self._clock.now()
         async with transaction(self._pool) as conn:
-            taken = await take_overdue_sms(conn, limit=_AT_ONCE, now=now)
+            look = self._overdue.look(self._clock.now())
+            taken = await take_overdue_sms(conn, limit=_AT_ONCE, since=look.since(None), now=now)
+            look.ended(self._clock.now())
             await self._write(conn, [(leg, after_sms_deadline(leg)) for leg in taken])
+        if len(taken) < _AT_ONCE:
+            self._overdue.reached(None, now)
         return len(taken)
 
     async def _sweep_broken(self) -> int:

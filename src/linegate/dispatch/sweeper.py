@@ -13,9 +13,10 @@ from linegate.domain.decide import (
     after_deadline,
     after_patience,
 )
+from linegate.low_water import LowWater
 from linegate.metrics import Metrics
-from linegate.postgres.dispatching import take_impatient, take_overdue
 from linegate.postgres.pool import Pool, transaction
+from linegate.postgres.sweeping import take_impatient, take_overdue
 
 __all__ = ["Sweeper"]
 
@@ -34,6 +35,8 @@ class Sweeper:
         self._clock = clock
         self._patience = patience
         self._metrics = metrics
+        self._impatient: LowWater[None] = LowWater()
+        self._overdue: LowWater[None] = LowWater()
 
     async def run_once(self) -> int:
         """Decide about everything whose time has come, up to 2,000; gives how many."""
@@ -42,12 +45,16 @@ class Sweeper:
     async def _sweep_impatient(self) -> int:
         now = self._clock.now()
         async with transaction(self._pool) as conn:
-            taken = await take_impatient(conn, limit=_AT_ONCE, now=now)
+            look = self._impatient.look(self._clock.now())
+            taken = await take_impatient(conn, limit=_AT_ONCE, since=look.since(None), now=now)
+            look.ended(self._clock.now())
             steps = [
                 (message, after_patience(message, state, now, self._patience))
                 for message, state in taken
             ]
             await write_steps(conn, steps, now)
+        if len(taken) < _AT_ONCE:
+            self._impatient.reached(None, now)
         for (_, state), (_, step) in zip(taken, steps, strict=True):
             self._metrics.patience_over.labels(state.value, type(step).__name__).inc()
             self._count(step)
@@ -60,9 +67,13 @@ class Sweeper:
     async def _sweep_overdue(self) -> int:
         now = self._clock.now()
         async with transaction(self._pool) as conn:
-            taken = await take_overdue(conn, limit=_AT_ONCE, now=now)
+            look = self._overdue.look(self._clock.now())
+            taken = await take_overdue(conn, limit=_AT_ONCE, since=look.since(None), now=now)
+            look.ended(self._clock.now())
             steps = [(message, after_deadline(message)) for message, _ in taken]
             await write_steps(conn, steps, now)
+        if len(taken) < _AT_ONCE:
+            self._overdue.reached(None, now)
         self._metrics.expired_due.inc(len(taken))
         for _, step in steps:
             self._count(step)

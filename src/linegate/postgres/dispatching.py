@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from linegate.domain.decide import (
     DELIVERED,
     Finish,
-    State,
     TryAgain,
     Unfinished,
     WaitForEvent,
 )
 from linegate.domain.outcome import Outcome
 from linegate.domain.trace import trace_name
+from linegate.low_water import BEGINNING, Look
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -22,6 +22,7 @@ __all__ = [
     "Arrived",
     "Content",
     "DueMessage",
+    "DuePart",
     "Moved",
     "Tried",
     "attempted",
@@ -31,21 +32,25 @@ __all__ = [
     "give_back",
     "load_objects",
     "load_placeholders",
+    "lowest_due",
     "move",
     "next_due_at",
     "record_late",
     "renew_leases",
     "slow_sender",
-    "take_impatient",
-    "take_overdue",
     "wake_runs",
 ]
+
+
+DuePart: TypeAlias = tuple[int, str]
+"""A part of the queue with an order of its own: a sender, and `due_alone` or `due_bulk`."""
 
 
 class DueMessage(NamedTuple):
     """A claimed message: what is needed to send it and to decide about it.
 
     paced: its instant is a slot of its bulk's speed limit.
+    part: where it was due.
     """
 
     unfinished: Unfinished
@@ -54,6 +59,7 @@ class DueMessage(NamedTuple):
     destination: str
     due_at: datetime
     paced: bool
+    part: DuePart
 
 
 class Tried(NamedTuple):
@@ -91,7 +97,7 @@ class Arrived(NamedTuple):
     happened_at: datetime
 
 
-async def claim_due(
+async def claim_due(  # noqa: PLR0913 - one for each parameter of the statement
     conn: Connection,
     *,
     wanted: Mapping[int, int],
@@ -101,16 +107,18 @@ async def claim_due(
     horizon: datetime,
     stale: datetime,
     now: datetime,
+    look: Look[DuePart] | None = None,
 ) -> list[DueMessage]:
     """Lease at most `limit` due messages, of each sender at most `wanted[sender]`.
 
     burst:   how far ahead of LINE's even pace a sender may run.
     horizon: what is due before this instant comes along.
     stale:   slots of a speed limit up to this instant have passed and are not used.
+    look:    where to begin; None: at the beginning.
     """
     rows = await bundled().claim_due.many(
         conn,
-        sender_ids=list(wanted),
+        **_begins(list(wanted), look),
         wanted=list(wanted.values()),
         limit=limit,
         burst=burst,
@@ -127,6 +135,7 @@ async def claim_due(
             destination,
             due_at,
             paced,
+            (sender_id, came_from),
         )
         for (
             due_at,
@@ -141,8 +150,29 @@ async def claim_due(
             sent_at,
             fails_over,
             paced,
+            came_from,
         ) in rows
     ]
+
+
+async def lowest_due(
+    conn: Connection, sender_ids: Sequence[int], *, look: Look[DuePart]
+) -> dict[DuePart, datetime | None]:
+    """When the oldest of each part is due, of what lies where the look began; None: nothing is."""
+    rows = await bundled().lowest_due.many(conn, **_begins(sender_ids, look))
+    lowest: dict[DuePart, datetime | None] = {}
+    for id_, alone_at, bulk_at in rows:
+        lowest[id_, "due_alone"] = alone_at
+        lowest[id_, "due_bulk"] = bulk_at
+    return lowest
+
+
+def _begins(sender_ids: Sequence[int], look: Look[DuePart] | None) -> dict[str, object]:
+    alone = bulk = [BEGINNING] * len(sender_ids)
+    if look is not None and not look.is_full:
+        alone = [look.since((id_, "due_alone")) for id_ in sender_ids]
+        bulk = [look.since((id_, "due_bulk")) for id_ in sender_ids]
+    return {"sender_ids": sender_ids, "alone_since": alone, "bulk_since": bulk}
 
 
 class Content(NamedTuple):
@@ -336,25 +366,3 @@ async def record_late(conn: Connection, events: Sequence[Arrived], *, now: datet
         conn, ids=ids, attempts=attempts, sender_ids=senders, happened=happened, now=now
     )
     return len(rows)
-
-
-async def take_impatient(
-    conn: Connection, *, limit: int, now: datetime
-) -> list[tuple[Unfinished, State]]:
-    """Messages that waited long enough in `sending`, `sent` or `unknown`; locked."""
-    rows = await bundled().take_impatient.many(conn, limit=limit, now=now)
-    return [_waiting(*row) for row in rows]
-
-
-async def take_overdue(
-    conn: Connection, *, limit: int, now: datetime
-) -> list[tuple[Unfinished, State]]:
-    """Due messages whose validity has run out; locked."""
-    rows = await bundled().take_overdue.many(conn, limit=limit, now=now)
-    return [_waiting(*row) for row in rows]
-
-
-def _waiting(*row: Any) -> tuple[Unfinished, State]:
-    """A row of take_impatient or take_overdue: what is decided about, and its step."""
-    *facts, step = row
-    return Unfinished(*facts), State(step)

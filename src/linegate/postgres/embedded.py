@@ -52,7 +52,11 @@ _SOCKET_PATH_BYTES = 107  # sun_path of Linux, less its closing zero
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 _NO_SUCH_PROCESS = 99_999_999  # above the highest process id of Linux (2^22)
 
-_FIRST = "CREATE ROLE linegate LOGIN\nCREATE DATABASE linegate OWNER linegate TEMPLATE template0\n"
+_FIRST = (
+    "CREATE ROLE linegate LOGIN\n"
+    "GRANT pg_read_all_stats TO linegate\n"  # else the transactions of others have no age
+    "CREATE DATABASE linegate OWNER linegate TEMPLATE template0\n"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import asyncpg
 
 from linegate.domain.report import FinishedMessage
 from linegate.domain.trace import Trace, unpack
+from linegate.low_water import BEGINNING, Look
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
@@ -25,6 +26,7 @@ __all__ = [
     "keep_endpoints",
     "lease_endpoints",
     "load_finished",
+    "lowest_reports",
     "next_push_at",
     "release_endpoint",
     "tell_if_due",
@@ -95,13 +97,43 @@ class Interim(NamedTuple):
 
 
 async def lease_endpoints(
-    conn: Connection, *, steady: int, doubtful: int, leased_until: datetime, now: datetime
+    conn: Connection,
+    *,
+    steady: int,
+    doubtful: int,
+    leased_until: datetime,
+    now: datetime,
+    look: Look[int] | None = None,
 ) -> list[Endpoint]:
-    """Take endpoints that have reports due: at most so many that work, so many in doubt."""
+    """Take endpoints that have reports due: at most so many that work, so many in doubt.
+
+    look: where to begin with each endpoint; None: at the beginning.
+    """
     rows = await bundled().lease_endpoints.many(
-        conn, steady=steady, doubtful=doubtful, leased_until=leased_until, now=now
+        conn,
+        steady=steady,
+        doubtful=doubtful,
+        leased_until=leased_until,
+        now=now,
+        **_marks(look),
     )
     return [Endpoint(*row) for row in rows]
+
+
+async def lowest_reports(
+    conn: Connection, *, most: int, look: Look[int]
+) -> dict[int, datetime | None]:
+    """When the oldest report of each endpoint is due, of what lies where the look began.
+
+    Of the `most` endpoints that had their turn last; None: none waits.
+    """
+    rows = await bundled().lowest_reports.many(conn, most=most, **_marks(look))
+    return {row["id"]: row["due_at"] for row in rows}
+
+
+def _marks(look: Look[int] | None) -> dict[str, object]:
+    begins = sorted(look.begins().items()) if look else []
+    return {"marked_ids": [id_ for id_, _ in begins], "marks": [since for _, since in begins]}
 
 
 async def keep_endpoints(
@@ -142,9 +174,11 @@ async def release_endpoint(
     )
 
 
-async def tell_if_due(conn: Connection, endpoint_id: int, *, now: datetime) -> None:
-    """Wake a pusher if more is due for an endpoint that was just given back."""
-    await bundled().tell_if_due.exec(conn, id=endpoint_id, now=now)
+async def tell_if_due(
+    conn: Connection, endpoint_id: int, *, now: datetime, since: datetime = BEGINNING
+) -> None:
+    """Wake a pusher if more is due, after an instant, for an endpoint that was just given back."""
+    await bundled().tell_if_due.exec(conn, id=endpoint_id, since=since, now=now)
 
 
 async def due_reports(
@@ -199,9 +233,11 @@ async def forget_pushes(
     return count
 
 
-async def next_push_at(conn: Connection, *, now: datetime) -> datetime | None:
-    """When the next report may be pushed."""
-    at: datetime | None = await bundled().next_push_at.value(conn, now=now)
+async def next_push_at(
+    conn: Connection, *, now: datetime, look: Look[int] | None = None
+) -> datetime | None:
+    """When the next report may be pushed; look: where to begin with each endpoint."""
+    at: datetime | None = await bundled().next_push_at.value(conn, now=now, **_marks(look))
     return at
 
 

@@ -127,12 +127,18 @@ async def bulk_objects(conn: Connection, bulk_id: int) -> dict[int, int]:
     return {row["object_id"]: row["sender_id"] for row in rows}
 
 
-async def count_due(conn: Connection, sender_id: int, *, limit: int, until: datetime) -> int:
-    """How much of a sender's bulks is due before `until`, counted up to `limit`."""
-    count: int = await bundled().count_due.value(
-        conn, sender_id=sender_id, limit=limit, until=until
+async def count_due(
+    conn: Connection, sender_id: int, *, limit: int, since: datetime, until: datetime
+) -> tuple[int, datetime | None]:
+    """How much of a sender's bulks is due from `since` to `until`, counted up to `limit`.
+
+    The instant is the oldest's; None: nothing is due.
+    """
+    row = await bundled().count_due.one(
+        conn, sender_id=sender_id, limit=limit, since=since, until=until
     )
-    return count
+    assert row is not None  # it counts
+    return row["count"], row["due_at"]
 
 
 async def release(

@@ -9,6 +9,7 @@ from linegate.domain.decide import DELIVERED, FailOver, Finish, Unfinished
 from linegate.domain.decide_sms import SmsAgain, SmsSent, SmsUnfinished
 from linegate.domain.trace import trace_name
 from linegate.domain.transport import Submitted
+from linegate.low_water import BEGINNING, Look
 from linegate.postgres.dispatching import Arrived, Tried, attempted
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
@@ -33,13 +34,11 @@ __all__ = [
     "insert_parts",
     "insert_sms_attempts",
     "insert_sms_interim",
+    "lowest_sms",
     "move_sms",
     "next_sms_at",
     "renew_sms",
     "sms_contents",
-    "take_broken",
-    "take_impatient_sms",
-    "take_overdue_sms",
     "track_sms",
 ]
 
@@ -202,12 +201,6 @@ async def fail_over_waiting(
     return rows[0]["moved"] if rows else 0
 
 
-async def take_broken(conn: Connection, *, before: datetime, limit: int) -> list[Unfinished]:
-    """Due messages of senders that have been refused since `before`, with an SMS; locked."""
-    rows = await bundled().take_broken.many(conn, before=before, limit=limit)
-    return [Unfinished(*row) for row in rows]
-
-
 async def end_due_sms(
     conn: Connection,
     bulk_id: int,
@@ -233,17 +226,32 @@ async def end_due_sms(
 
 
 async def claim_sms(
-    conn: Connection, *, wanted: Mapping[int, int], lease_until: datetime, now: datetime
+    conn: Connection,
+    *,
+    wanted: Mapping[int, int],
+    lease_until: datetime,
+    now: datetime,
+    look: Look[int] | None = None,
 ) -> list[DueSms]:
-    """Lease due SMS, of each route at most `wanted[route]`."""
+    """Lease due SMS, of each route at most `wanted[route]`; look: where to begin in each route."""
     rows = await bundled().claim_sms.many(
         conn,
         route_ids=list(wanted),
         wanted=list(wanted.values()),
+        since=[look.since(id_) if look else BEGINNING for id_ in wanted],
         lease_until=lease_until,
         now=now,
     )
     return [DueSms(SmsUnfinished(*row[:6]), *row[6:]) for row in map(tuple, rows)]
+
+
+async def lowest_sms(
+    conn: Connection, route_ids: Sequence[int], *, look: Look[int]
+) -> dict[int, datetime | None]:
+    """When the oldest SMS of each route is due, of what lies where the look began."""
+    since = [look.since(id_) for id_ in route_ids]
+    rows = await bundled().lowest_sms.many(conn, route_ids=route_ids, since=since)
+    return {row["id"]: row["due_at"] for row in rows}
 
 
 async def next_sms_at(
@@ -381,17 +389,3 @@ async def insert_sms_interim(
         senders=[each.sender for each in ordered],
         now=now,
     )
-
-
-async def take_impatient_sms(
-    conn: Connection, *, limit: int, now: datetime
-) -> list[tuple[SmsUnfinished, str]]:
-    """Legs whose worker died (`sending`) or that got no receipt in time (`sent`); locked."""
-    rows = await bundled().take_impatient_sms.many(conn, limit=limit, now=now)
-    return [(SmsUnfinished(*tuple(row)[:6]), row["step"]) for row in rows]
-
-
-async def take_overdue_sms(conn: Connection, *, limit: int, now: datetime) -> list[SmsUnfinished]:
-    """Due legs whose validity is over; locked."""
-    rows = await bundled().take_overdue_sms.many(conn, limit=limit, now=now)
-    return [SmsUnfinished(*row) for row in rows]

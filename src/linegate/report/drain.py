@@ -7,12 +7,13 @@ time and opens up while the endpoint takes them, so that one in doubt is asked w
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from linegate.clock import Clock
 from linegate.domain.retry import PUSHED_FOR, probe_delay, push_delay
+from linegate.low_water import BEGINNING, CHEAP
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Pool
 from linegate.postgres.posts import Failed, reports_failed, reports_taken
@@ -42,7 +43,9 @@ _ROUNDS = 3  # failed rounds in a row, from which on an endpoint is only probed
 _GONE_FOR = timedelta(hours=24)  # after a 410
 _READ_AT_ONCE = 2000
 _GIVEN_UP_AT_ONCE = 5000
-START = (datetime(1970, 1, 1, tzinfo=UTC), 0, -1)
+_FIRST = (0, -1)  # before all reports of one instant
+_LATE = timedelta(seconds=1)  # how late a report may be written and still be found in this turn
+START = (BEGINNING, *_FIRST)
 """A place before all reports of an endpoint."""
 
 
@@ -64,8 +67,8 @@ class Posting:
 class Drain:
     """The turn of one leased endpoint."""
 
-    def __init__(self, endpoint: Endpoint, posting: Posting) -> None:
-        """Start with what is known of the endpoint and nothing in hand."""
+    def __init__(self, endpoint: Endpoint, posting: Posting, since: datetime) -> None:
+        """Start with what is known of the endpoint; its reports begin after `since`."""
         self.endpoint = endpoint
         self._with = posting
         self._failures = endpoint.failures
@@ -78,7 +81,8 @@ class Drain:
         self._next_post_at: datetime | None = None
         self._waiting: deque[list[DueReport]] = deque()
         self._posts: set[asyncio.Task[None]] = set()
-        self._after = START
+        self._start = (since, *_FIRST)
+        self._after = self._start
 
     async def run(self) -> None:
         """Push until nothing is due, the endpoint fails or its turn is over; then give it back."""
@@ -122,20 +126,21 @@ class Drain:
         limit = min(_READ_AT_ONCE, target.bucket * self._window)
         while True:
             async with self._with.pool.acquire() as conn:
+                began = self._with.clock.now()
                 due = await due_reports(
-                    conn,
-                    self.endpoint.id,
-                    after=self._after,
-                    limit=limit,
-                    now=self._with.clock.now(),
+                    conn, self.endpoint.id, after=self._after, limit=limit, now=began
                 )
+            if self._after == self._start and self._with.clock.now() - began >= CHEAP:
+                first = due[0].place[0] if due else began  # do not walk there again
+                self._start = (max(self._start[0], first - _LATE), *_FIRST)
+                self._after = self._start
             if due:
                 self._after = due[-1].place
                 self._waiting.extend(batches_of(due, target.bucket))
                 return True
-            if self._posts or self._after == START:
+            if self._posts or self._after == self._start:
                 return False
-            self._after = START
+            self._after = self._start
 
     async def _pace(self, target: Target) -> None:
         if target.pause is None:
@@ -272,7 +277,8 @@ class Drain:
                 now=self._with.clock.now(),
             )
             if self._probe_at is None:
-                await tell_if_due(conn, self.endpoint.id, now=self._with.clock.now())
+                now = self._with.clock.now()
+                await tell_if_due(conn, self.endpoint.id, since=self._start[0], now=now)
 
 
 def _failed(report: DueReport, outcome: PushOutcome, now: datetime) -> Failed:

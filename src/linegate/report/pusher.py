@@ -9,12 +9,14 @@ import asyncio
 from datetime import datetime, timedelta
 
 from linegate.clock import Clock
+from linegate.low_water import LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import (
     Endpoint,
     keep_endpoints,
     lease_endpoints,
+    lowest_reports,
     next_push_at,
 )
 from linegate.report.drain import Drain, Posting
@@ -30,6 +32,7 @@ _DOUBTFUL_AT_ONCE = 100
 _EXTRA_POSTS = 200
 _LEASE_FOR = timedelta(seconds=15)  # how long a dead worker keeps its endpoints waiting
 _KEEP_EVERY = timedelta(seconds=4)
+_MARKED = 200  # endpoints of which is remembered where their reports begin
 _LOOK_EVERY = timedelta(milliseconds=20)  # while there is anything in hand
 
 
@@ -66,6 +69,7 @@ class Pusher:
         self._next_at: datetime | None = None
         self._looked_at: datetime | None = None
         self._kept_at = clock.now()
+        self._low: LowWater[int] = LowWater()
 
     async def run_once(self) -> int:
         """Lease endpoints with reports due and start draining each; gives how many endpoints."""
@@ -77,17 +81,22 @@ class Pusher:
         doubtful = len(self._turns) - steady
         now = self._clock.now()
         async with self._pool.acquire() as conn:
+            look = self._low.look(self._clock.now())
             leased = await lease_endpoints(
                 conn,
                 steady=_STEADY_AT_ONCE - steady,
                 doubtful=_DOUBTFUL_AT_ONCE - doubtful,
                 leased_until=now + _LEASE_FOR,
                 now=now,
+                look=look,
             )
-            self._next_at = None if leased else await next_push_at(conn, now=now)
+            if look.ended(self._clock.now()):
+                self._low.learn(await lowest_reports(conn, most=_MARKED, look=look), now)
+            self._next_at = None if leased else await next_push_at(conn, now=now, look=look)
             self._looked_at = now
         for endpoint in leased:
-            turn = asyncio.create_task(Drain(endpoint, self._posting).run())
+            since = look.since(endpoint.id)
+            turn = asyncio.create_task(Drain(endpoint, self._posting, since).run())
             self._turns[turn] = endpoint
         return len(leased)
 

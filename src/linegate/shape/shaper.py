@@ -6,6 +6,7 @@ and not sent in time comes back here for another slot, so that a stand-still of 
 followed by a burst. Pausing and cancelling are a word in the bulk's row; this loop does the rest.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
 from linegate.domain.decide_sms import start_sms
 from linegate.domain.pace import LATEST
 from linegate.domain.release import LEAD, Run, Track, plan_release
+from linegate.low_water import LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.shaping import (
@@ -66,6 +68,7 @@ class Shaper:
         self._clock = clock
         self._metrics = metrics
         self._next_at: datetime | None = None
+        self._low: defaultdict[int, LowWater[None]] = defaultdict(LowWater)
 
     async def run_once(self) -> int:
         """Look at bulks whose time has come; gives how many."""
@@ -191,11 +194,18 @@ class Shaper:
         if total <= _SMALL:
             return total  # not worth counting
         sender_ids = {each.sender_id for each in waiting}
-        counts = [
-            await count_due(conn, sender_id, limit=_ROOM, until=now + LEAD)
-            for sender_id in sender_ids
-        ]
+        counts = [await self._due(conn, sender_id, now + LEAD) for sender_id in sender_ids]
         return _ROOM - max(counts, default=0)
+
+    async def _due(self, conn: Connection, sender_id: int, until: datetime) -> int:
+        low = self._low[sender_id]
+        look = low.look(self._clock.now())
+        count, oldest = await count_due(
+            conn, sender_id, limit=_ROOM, since=look.since(None), until=until
+        )
+        look.ended(self._clock.now())
+        low.learn({None: oldest}, self._clock.now())
+        return count
 
     async def _next_turn(
         self, conn: Connection, object_ids: Sequence[int], now: datetime

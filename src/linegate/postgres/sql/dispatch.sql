@@ -9,29 +9,38 @@
 -- name: claim_due :many
 -- Lease due messages so that nobody else sends them: for each sender at most what LINE's rate has left
 -- for all processes together, messages that are alone first. What is due before the horizon, a few
--- milliseconds ahead, comes along and is held until its instant.
+-- milliseconds ahead, comes along and is held until its instant. What lies below a sender's marks is not looked
+-- at: dead entries that an open snapshot keeps (low_water.py).
 WITH granted AS (
-    SELECT pace.sender_id,
+    SELECT pace.sender_id, asked.alone_since, asked.bulk_since,
            LEAST(asked.wanted,
                  floor(extract(epoch FROM :now::timestamptz + :burst::interval - GREATEST(pace.free_at, :now))
                            * pace.per_second))::integer
              AS places
-    FROM unnest(:sender_ids::bigint[], :wanted::integer[]) AS asked (sender_id, wanted)
+    FROM unnest(:sender_ids::bigint[], :wanted::integer[], :alone_since::timestamptz[], :bulk_since::timestamptz[])
+      AS asked (sender_id, wanted, alone_since, bulk_since)
     JOIN sender_pace AS pace USING (sender_id)
     -- A look for one row each, and not EXISTS: that the planner turns into a join which reads all that is due.
-    WHERE (SELECT true FROM queue
-           WHERE queue.sender_id = pace.sender_id AND step IN ('due_alone', 'due_paced', 'due_bulk')
-             AND due_at <= :horizon AND deadline_at + interval '0' > :now LIMIT 1)
+    WHERE (SELECT true
+           FROM (VALUES ('due_alone'::step, asked.alone_since), ('due_paced', :stale), ('due_bulk', asked.bulk_since))
+                  AS turn (step, since)
+           CROSS JOIN LATERAL (
+               SELECT FROM queue
+               WHERE queue.sender_id = asked.sender_id AND queue.step = turn.step
+                 AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')
+                 AND queue.due_at > turn.since AND queue.due_at <= :horizon
+                 AND queue.deadline_at + interval '0' > :now LIMIT 1
+           ) AS any_due LIMIT 1)
     FOR UPDATE OF pace SKIP LOCKED
 ),
 picked AS (
-    SELECT granted.sender_id, due.id, due.due_at
+    SELECT granted.sender_id, due.id, due.due_at, due.step
     FROM granted
     CROSS JOIN LATERAL (
-        SELECT oldest.id, oldest.due_at
-        FROM (VALUES ('due_alone'::step, '-infinity'::timestamptz),
-                     ('due_paced', :stale),  -- a slot that has passed is not used: the shaper gives another
-                     ('due_bulk', '-infinity')) AS turn (step, since)
+        SELECT oldest.id, oldest.due_at, turn.step
+        FROM (VALUES ('due_alone'::step, granted.alone_since),
+                     ('due_paced', :stale::timestamptz),  -- a slot that has passed is not used: the shaper gives another
+                     ('due_bulk', granted.bulk_since)) AS turn (step, since)
         CROSS JOIN LATERAL (
             SELECT queue.id, queue.due_at FROM queue
             WHERE queue.sender_id = granted.sender_id AND queue.step = turn.step
@@ -57,7 +66,20 @@ UPDATE queue
 SET step = 'sending', due_at = :lease_until, attempt = queue.attempt + 1
 FROM picked WHERE queue.id = ANY (ARRAY[picked.id])
 RETURNING picked.due_at, queue.id, queue.sender_id, queue.object_id, queue.destination, queue.attempt, queue.unknowns,
-          queue.failures, queue.deadline_at, queue.sent_at, queue.fails_over, queue.home = 'turn' AS paced;
+          queue.failures, queue.deadline_at, queue.sent_at, queue.fails_over, queue.home = 'turn' AS paced,
+          picked.step::text AS came_from;
+
+-- name: lowest_due :many
+-- The oldest that is due of senders, alone and in bulks, from their marks on; NULL: nothing is.
+SELECT sender.id,
+       (SELECT due_at FROM queue
+        WHERE sender_id = sender.id AND step = 'due_alone' AND due_at > sender.alone_since
+        ORDER BY due_at LIMIT 1) AS alone_at,
+       (SELECT due_at FROM queue
+        WHERE sender_id = sender.id AND step = 'due_bulk' AND due_at > sender.bulk_since
+        ORDER BY due_at LIMIT 1) AS bulk_at
+FROM unnest(:sender_ids::bigint[], :alone_since::timestamptz[], :bulk_since::timestamptz[])
+  AS sender (id, alone_since, bulk_since);
 
 -- name: slow_sender :exec
 -- LINE said "too many": nothing of this sender goes before that instant.
@@ -188,7 +210,7 @@ SELECT id, attempt, unknowns, failures, deadline_at, sent_at, fails_over,
                               WHERE sender_ear.sender_id = queue.sender_id AND deaf_at IS NOT NULL) AS deaf,
        step
 FROM queue
-WHERE step IN ('sending', 'sent', 'unknown') AND due_at <= :now
+WHERE step IN ('sending', 'sent', 'unknown') AND due_at > :since AND due_at <= :now
 ORDER BY due_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
@@ -196,7 +218,7 @@ FOR UPDATE SKIP LOCKED;
 -- Due messages whose validity has run out. Locked until decided.
 SELECT id, attempt, unknowns, failures, deadline_at, sent_at, fails_over, false AS deaf, step
 FROM queue
-WHERE step IN ('due_alone', 'due_paced', 'due_bulk', 'turn') AND deadline_at <= :now
+WHERE step IN ('due_alone', 'due_paced', 'due_bulk', 'turn') AND deadline_at > :since AND deadline_at <= :now
 ORDER BY deadline_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 

@@ -3,23 +3,41 @@
 -- name: lease_endpoints :many
 -- Take endpoints that have reports due, each for one worker; those that work and those in doubt have
 -- places of their own, so that a hundred dead ones cannot keep a healthy one waiting. The endpoints that
--- have any are found by hopping through the index: the cost does not grow with the reports that wait.
-WITH RECURSIVE present AS (
-    (SELECT endpoint_id FROM push WHERE given_up_at IS NULL ORDER BY endpoint_id LIMIT 1)
+-- have any are found by hopping through the index: the cost does not grow with the reports that wait. Those
+-- with a mark are not hopped to but looked at from there on: below it lie dead entries that an open snapshot keeps.
+WITH RECURSIVE marked AS (
+    SELECT id, since FROM unnest(:marked_ids::bigint[], :marks::timestamptz[]) AS mark (id, since)
+),
+gap AS (
+    SELECT above, COALESCE(lead(above) OVER (ORDER BY above), 9223372036854775807) AS below
+    FROM (SELECT 0::bigint AS above UNION ALL SELECT id FROM marked) AS edge
+),
+hop AS (
+    SELECT (SELECT push.endpoint_id FROM push
+            WHERE push.given_up_at IS NULL AND push.endpoint_id > gap.above AND push.endpoint_id < gap.below
+            ORDER BY push.endpoint_id LIMIT 1) AS endpoint_id, gap.below
+    FROM gap
     UNION ALL
     SELECT (SELECT push.endpoint_id FROM push
-            WHERE push.given_up_at IS NULL AND push.endpoint_id > present.endpoint_id
-            ORDER BY push.endpoint_id LIMIT 1)
-    FROM present WHERE present.endpoint_id IS NOT NULL
+            WHERE push.given_up_at IS NULL AND push.endpoint_id > hop.endpoint_id AND push.endpoint_id < hop.below
+            ORDER BY push.endpoint_id LIMIT 1), hop.below
+    FROM hop WHERE hop.endpoint_id IS NOT NULL
+),
+present AS (
+    SELECT endpoint_id, '-infinity'::timestamptz AS since FROM hop WHERE endpoint_id IS NOT NULL
+    UNION ALL
+    SELECT id, since FROM marked
 ),
 ready AS MATERIALIZED (
     SELECT endpoint.id, endpoint.turn_at, endpoint.failures = 0 AND endpoint.taken_at IS NOT NULL AS is_steady
     FROM present JOIN endpoint ON endpoint.id = present.endpoint_id
     WHERE (endpoint.leased_until IS NULL OR endpoint.leased_until <= :now)
       AND (endpoint.probe_at IS NULL OR endpoint.probe_at <= :now)
-      AND EXISTS (SELECT 1 FROM push
-                  WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
-                    AND COALESCE(push.retry_at, push.due_at) <= :now)
+      -- A look for one row each, and not EXISTS: that the planner turns into a join which reads all that is due.
+      AND (SELECT true FROM push
+           WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
+             AND COALESCE(push.retry_at, push.due_at) > present.since
+             AND COALESCE(push.retry_at, push.due_at) <= :now LIMIT 1)
 ),
 turns AS MATERIALIZED (
     SELECT id, is_steady, row_number() OVER (PARTITION BY is_steady ORDER BY turn_at NULLS FIRST, id) AS turn FROM ready
@@ -63,7 +81,18 @@ WHERE id = :id AND turn_at = :turn_at;
 -- Wake a pusher if reports came in while an endpoint was being given back: their own call found it taken.
 SELECT pg_notify('linegate_report', '')
 WHERE EXISTS (SELECT 1 FROM push
-              WHERE given_up_at IS NULL AND endpoint_id = :id AND COALESCE(retry_at, due_at) <= :now);
+              WHERE given_up_at IS NULL AND endpoint_id = :id
+                AND COALESCE(retry_at, due_at) > :since AND COALESCE(retry_at, due_at) <= :now);
+
+-- name: lowest_reports :many
+-- The oldest report that waits for each of the endpoints that had their turn last, from their marks on; NULL: none.
+SELECT known.id,
+       (SELECT COALESCE(push.retry_at, push.due_at) FROM push
+        WHERE push.given_up_at IS NULL AND push.endpoint_id = known.id
+          AND COALESCE(push.retry_at, push.due_at) > COALESCE(mark.since, '-infinity')
+        ORDER BY COALESCE(push.retry_at, push.due_at) LIMIT 1) AS due_at
+FROM (SELECT id FROM endpoint WHERE turn_at IS NOT NULL ORDER BY turn_at DESC LIMIT :most) AS known
+LEFT JOIN unnest(:marked_ids::bigint[], :marks::timestamptz[]) AS mark (id, since) ON mark.id = known.id;
 
 -- name: due_reports :many
 -- The oldest reports that wait for one endpoint, after those that are in hand already.
@@ -109,19 +138,37 @@ WHERE push.message_id = leftover.message_id AND push.number = leftover.number;
 
 -- name: next_push_at :value
 -- When the next report may be pushed that may not be pushed yet.
-WITH RECURSIVE present AS (
-    (SELECT endpoint_id FROM push WHERE given_up_at IS NULL ORDER BY endpoint_id LIMIT 1)
+WITH RECURSIVE marked AS (
+    SELECT id, since FROM unnest(:marked_ids::bigint[], :marks::timestamptz[]) AS mark (id, since)
+),
+gap AS (
+    SELECT above, COALESCE(lead(above) OVER (ORDER BY above), 9223372036854775807) AS below
+    FROM (SELECT 0::bigint AS above UNION ALL SELECT id FROM marked) AS edge
+),
+hop AS (
+    SELECT (SELECT push.endpoint_id FROM push
+            WHERE push.given_up_at IS NULL AND push.endpoint_id > gap.above AND push.endpoint_id < gap.below
+            ORDER BY push.endpoint_id LIMIT 1) AS endpoint_id, gap.below
+    FROM gap
     UNION ALL
     SELECT (SELECT push.endpoint_id FROM push
-            WHERE push.given_up_at IS NULL AND push.endpoint_id > present.endpoint_id
-            ORDER BY push.endpoint_id LIMIT 1)
-    FROM present WHERE present.endpoint_id IS NOT NULL
+            WHERE push.given_up_at IS NULL AND push.endpoint_id > hop.endpoint_id AND push.endpoint_id < hop.below
+            ORDER BY push.endpoint_id LIMIT 1), hop.below
+    FROM hop WHERE hop.endpoint_id IS NOT NULL
+),
+present AS (
+    SELECT endpoint_id, '-infinity'::timestamptz AS since FROM hop WHERE endpoint_id IS NOT NULL
+    UNION ALL
+    SELECT id, since FROM marked
 )
-SELECT min(GREATEST(endpoint.probe_at,
-                    (SELECT COALESCE(push.retry_at, push.due_at) FROM push
-                     WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
-                     ORDER BY COALESCE(push.retry_at, push.due_at) LIMIT 1)))
+SELECT min(GREATEST(endpoint.probe_at, first.due_at))
 FROM present JOIN endpoint ON endpoint.id = present.endpoint_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE(push.retry_at, push.due_at) AS due_at FROM push
+    WHERE push.given_up_at IS NULL AND push.endpoint_id = endpoint.id
+      AND COALESCE(push.retry_at, push.due_at) > present.since
+    ORDER BY COALESCE(push.retry_at, push.due_at) LIMIT 1
+) AS first
 WHERE endpoint.leased_until IS NULL OR endpoint.leased_until <= :now;
 
 -- name: insert_interim :exec

@@ -30,10 +30,12 @@ ORDER BY id;
 -- The message objects of a bulk that have messages to send: each has a track, waiting or not.
 SELECT DISTINCT object_id, sender_id FROM track WHERE bulk_id = :bulk_id;
 
--- name: count_due :value
--- How much of a sender is due, counted no further than the limit; what waits for a later try is not.
-SELECT count(*) FROM (
-    SELECT 1 FROM queue WHERE sender_id = :sender_id AND step = 'due_bulk' AND due_at <= :until LIMIT :limit
+-- name: count_due :one
+-- How much of a sender is due, counted no further than the limit, and since when; what waits for a later try is not.
+SELECT count(*), min(due_at) AS due_at FROM (
+    SELECT due_at FROM queue
+    WHERE sender_id = :sender_id AND step = 'due_bulk' AND due_at > :since AND due_at <= :until
+    ORDER BY due_at LIMIT :limit
 ) AS due;
 
 -- name: release :many

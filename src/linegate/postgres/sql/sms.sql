@@ -119,12 +119,13 @@ SELECT id FROM ended;
 -- Lease due SMS so that nobody else sends them, of each route at most what it has places for.
 WITH picked AS (
     SELECT due.id
-    FROM unnest(:route_ids::bigint[], :wanted::integer[]) AS asked (route_id, wanted)
+    FROM unnest(:route_ids::bigint[], :wanted::integer[], :since::timestamptz[]) AS asked (route_id, wanted, since)
     JOIN sms_route AS route ON route.id = asked.route_id
     JOIN account ON account.id = route.account_id AND account.suspended_at IS NULL
     CROSS JOIN LATERAL (
         SELECT id FROM sms_leg
-        WHERE sms_leg.route_id = asked.route_id AND step = 'due' AND due_at <= :now AND deadline_at > :now
+        WHERE sms_leg.route_id = asked.route_id AND step = 'due' AND due_at > asked.since AND due_at <= :now
+          AND deadline_at > :now
         ORDER BY due_at LIMIT asked.wanted
         FOR UPDATE SKIP LOCKED
     ) AS due
@@ -133,6 +134,12 @@ UPDATE sms_leg SET step = 'sending', due_at = :lease_until, attempt = sms_leg.at
 FROM picked WHERE sms_leg.id = ANY (ARRAY[picked.id])
 RETURNING sms_leg.id, sms_leg.attempt, sms_leg.unknowns, sms_leg.failures, sms_leg.deadline_at, sms_leg.route_id,
           sms_leg.object_id, sms_leg.destination, sms_leg.sms_sender;
+
+-- name: lowest_sms :many
+-- The oldest that is due of routes, from their marks on; NULL: nothing is.
+SELECT route.id, (SELECT due_at FROM sms_leg
+                  WHERE route_id = route.id AND step = 'due' AND due_at > route.since ORDER BY due_at LIMIT 1) AS due_at
+FROM unnest(:route_ids::bigint[], :since::timestamptz[]) AS route (id, since);
 
 -- name: next_sms_at :value
 -- When the next SMS of these routes may go that may not go yet.
@@ -378,14 +385,14 @@ DELETE FROM sms_early WHERE received_at < :before;
 -- name: take_impatient_sms :many
 -- SMS whose worker died, and those that waited long enough for a receipt. Locked until decided.
 SELECT id, attempt, unknowns, failures, deadline_at, route_id, step FROM sms_leg
-WHERE step IN ('sending', 'sent') AND due_at <= :now
+WHERE step IN ('sending', 'sent') AND due_at > :since AND due_at <= :now
 ORDER BY due_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
 -- name: take_overdue_sms :many
 -- Due SMS whose validity has run out. Locked until decided.
 SELECT id, attempt, unknowns, failures, deadline_at, route_id FROM sms_leg
-WHERE step = 'due' AND deadline_at <= :now
+WHERE step = 'due' AND deadline_at > :since AND deadline_at <= :now
 ORDER BY deadline_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 

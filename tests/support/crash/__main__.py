@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,9 @@ __all__ = ["main"]
 def main() -> int:
     """The exit code: 0 if nothing was wrong."""
     asked = _arguments()
+    # Told to end, or started in the background: what it began is ended too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     results = asyncio.run(_run(asked))
     took = time.monotonic() - started
@@ -45,7 +49,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="crash-test", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--random", type=int, default=200, help="kills at random; 0: none")
-    parser.add_argument("--only", default="", help="points whose name or scene holds this; -: none")
+    parser.add_argument("--matrix", choices=("yes", "no"), default="yes", help="kill at each point")
+    parser.add_argument("--only", default="", help="points of this scene, or whose name holds this")
     parser.add_argument("--towns", type=int, default=2, help="installations side by side")
     parser.add_argument("--at-once", type=int, default=1, help="points between two checks")
     parser.add_argument("--patience", type=float, default=1.0, help="times longer: a busy machine")
@@ -53,7 +58,8 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _run(asked: argparse.Namespace) -> list[Result]:
-    shares = _shares([p for p, s in POINTS.items() if asked.only in p or asked.only == s], asked)
+    points = [p for p, scene in POINTS.items() if asked.only in p or asked.only == scene]
+    shares = _shares(points if asked.matrix == "yes" else [], asked)
     matrix = await asyncio.gather(
         *(_matrix(f"town{n} ", points, asked) for n, points in enumerate(shares, 1) if points)
     )

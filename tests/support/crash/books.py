@@ -131,7 +131,7 @@ def _wrong_texts(visit: Visit) -> list[str]:
     for id_ in visit.texted:
         number = visit.sent[id_]
         times = out.submitted[number] - visit.submitted_before[number]
-        if times > 2 + (number[-3] == "4") + (len(visit.town.roles) > 3):
+        if times > 1 + _RESENDS + (number[-3] == "4"):
             wrong.append(f"{public_id(id_)} to {number}: {times} SMS")
     return wrong
 

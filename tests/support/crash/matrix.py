@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,6 +20,8 @@ __all__ = ["Examiner", "Result"]
 
 _REACHED_WITHIN = 20.0
 _ENDS_WITHIN = 90.0
+_SIDE_BY_SIDE = 3
+_UNTIL_CHECKED = 12
 # Scenes that everything else can go on beside.
 _BESIDE = (
     "sending",
@@ -67,17 +70,25 @@ class Examiner:
                 await self._close()
 
     async def kill_at_random(self, kills: int, seed: int) -> None:
-        """Kill so often: at a random point, or a random process at a random time."""
+        """Kill so often: at a random point, or a random process at a random time.
+
+        A few scenes go on side by side; every dozen of them all must have ended.
+        """
         dice = random.Random(seed)
         before = self.town.kills
+        acting: deque[asyncio.Task[None]] = deque()
         while (done := self.town.kills - before) < kills:
             scene = dice.choice(_BESIDE)
-            acting = asyncio.create_task(self._act(scene))
+            acting.append(asyncio.create_task(self._act(scene)))
             await self._strike(dice, scene)
-            await acting
-            if len(self._open) >= 8:
+            if len(acting) > _SIDE_BY_SIDE:
+                await acting.popleft()
+            if len(self._open) >= _UNTIL_CHECKED:
+                await asyncio.gather(*acting)
+                acting.clear()
                 await self._close()
-            self._say(f"{done + 1} of {kills} at random")
+                self._say(f"{done} of {kills} at random")
+        await asyncio.gather(*acting)
         await self._close()
         self.result.killed += self.town.kills - before
 
@@ -117,7 +128,7 @@ class Examiner:
         if way < 0.5:
             near = [point for point, of in POINTS.items() if of in (scene, "sending")]
             self.town.arm(dice.choice(near), dice.randint(1, 3))
-            await self.town.fell(3.0 * self._patience)
+            await self.town.fell(2.0 + self._patience)
             return
         await asyncio.sleep(dice.uniform(0.0, 1.5))
         if way > 0.9:
@@ -127,7 +138,7 @@ class Examiner:
         role = self.town.roles[dice.choice(names)]
         role.fallen.clear()
         role.signal(signal.SIGKILL)
-        await self.town.fell(5.0 * self._patience)
+        await self.town.fell(2.0 + self._patience)
 
     async def _close(self) -> None:
         """Wait until everything that is open has ended, and check its books."""

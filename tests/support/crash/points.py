@@ -152,13 +152,13 @@ WRITES: dict[str, tuple[str, ...]] = {
 # Calls of other machines, and the answers that promise something, by scene.
 CALLS: dict[str, tuple[str, ...]] = {
     "sending": (
-        "call LINE for a token",
         "call LINE with a message",
         "call the client with reports",
         "answer a request",
         "answer LINE's event",
     ),
     "steering": ("answer a word to a bulk",),
+    "holding": ("call LINE for a token",),
     "importing": ("answer an import",),
     "texting": (
         "call the SMSC to bind",

@@ -9,6 +9,7 @@ import json
 import signal
 from collections.abc import Awaitable, Callable
 
+from linegate.domain.ids import public_id
 from linegate.simulator.fates import SWITCHES
 from support.crash.visit import Visit
 from support.waiting import until
@@ -65,6 +66,10 @@ async def steering(visit: Visit) -> None:
     )
     await visit.change(bulk, sendingSpeedLimit=None)
     await visit.say(bulk, "PROCESSING")
+    await visit.until_rows(
+        "SELECT 1 FROM bulk_run WHERE bulk_id = $1 AND paused_at IS NULL AND NOT repace",
+        int(bulk, 16),
+    )
     await visit.change(bulk, sendingSpeedLimit=fast)
     at_once, _ = await visit.send(visit.message([visit.numbers.take("099"), *_many(visit, 2)]))
     await visit.say(at_once, "PAUSED")
@@ -93,7 +98,8 @@ async def texting(visit: Visit) -> None:
     fates = [take(f"{sms}90") for sms in "0123456799"]
     fates += [take("090", "TH"), take("090", "TH")]
     await visit.send(visit.message(fates, smsFailover=text, interim=True))
-    _, told_after = await visit.send(visit.message([take("890"), take("190")], smsFailover=text))
+    silent = [take("890"), take("890", "TH")]
+    _, told_after = await visit.send(visit.message(silent, smsFailover=text))
     old, ids = await visit.send(
         visit.message(_many(visit, 2), smsFailover=text), schedule={"sendAt": visit.at(3600)}
     )
@@ -111,7 +117,10 @@ async def texting(visit: Visit) -> None:
             id_,
         )
         await visit.delivered(id_)
-    await visit.until_rows("SELECT 1 FROM sms_receipt WHERE message_id = $1", told_after[1])
+    await visit.until_rows(
+        "SELECT 1 FROM final WHERE message_id = ANY($1) HAVING count(*) = 2", told_after
+    )
+    await visit.town.outside.tell(public_id(told_after[1]))
 
 
 async def refusing(visit: Visit) -> None:
@@ -134,6 +143,7 @@ async def refusing(visit: Visit) -> None:
 
 async def holding(visit: Visit) -> None:
     """LINE does not know the sender any more, and knows it again; and it was not heard for long."""
+    await visit.until_rows("SELECT 1 FROM sender WHERE hold IS NULL")
     (channel,) = visit.town.line.app.channels.by_id.values()
     channel.switched = SWITCHES["401"]
     await visit.send(visit.message(_many(visit, 3)))

@@ -334,7 +334,8 @@ async def _set_up(town: Town, smpp_port: int) -> None:
     await create_sender(store, ACCOUNT, SENDER, channel_id="1", channel_secret=SECRET, token=None)
     town.key = await create_key(store, ACCOUNT, name="client")
     rules = KeyRules(frozenset((*ALL_SCOPES, *KNOWN_SCOPES)))
-    town.operator = await create_key(store, ACCOUNT, name="operator", rules=rules)
+    await create_account(store, "operator")  # one that is not suspended with its account
+    town.operator = await create_key(store, "operator", name="operator", rules=rules)
     smsc = f"smpp://user:pass@127.0.0.1:{smpp_port}?window=50&response_timeout=2"
     await ensure_route(store, ACCOUNT, RouteAsked("smsc", smsc, default_sender="Shop"))
     provider = out.url.replace("http://", "infobip://KEY@")

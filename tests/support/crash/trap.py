@@ -21,6 +21,7 @@ from linegate.api.front import Front
 from linegate.dispatch import sms_dispatcher, sms_routes, sms_sweeper
 from linegate.line.client import LineClient
 from linegate.postgres.queries import Query
+from linegate.relay import relayer
 from linegate.report import pusher
 from linegate.sms.http import HttpSender
 from linegate.sms.smpp.pdu import DELIVER_SM
@@ -38,6 +39,7 @@ _HURRIED: tuple[tuple[Any, str, object], ...] = (
     (sms_sweeper.SmsKeeper, "interval", _SOON / 6),
     (quotas, "_LARGEST_PORTION", 5),
     (pusher, "_LEASE_FOR", _SOON),
+    (relayer, "_LEASE", _SOON),
     (pusher, "_KEEP_EVERY", _SOON / 6),
     (remover, "ABANDONED_AFTER", _SOON * 2),
     (remover.ImportRemover, "interval", _SOON / 3),

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from linegate.domain.ids import public_id
 from linegate.simulator.fates import SWITCHES
+from support.crash.town import ACCOUNT, SENDER
 from support.crash.visit import Visit
 from support.waiting import until
 
@@ -143,7 +144,7 @@ async def refusing(visit: Visit) -> None:
 
 async def holding(visit: Visit) -> None:
     """LINE does not know the sender any more, and knows it again; and it was not heard for long."""
-    await visit.until_rows("SELECT 1 FROM sender WHERE hold IS NULL")
+    await visit.town.command("sender", "resume", "--account", ACCOUNT, "--sender", SENDER)
     (channel,) = visit.town.line.app.channels.by_id.values()
     channel.switched = SWITCHES["401"]
     await visit.send(visit.message(_many(visit, 3)))
@@ -159,6 +160,9 @@ async def holding(visit: Visit) -> None:
 
 async def suspending(visit: Visit) -> None:
     """The account is suspended with messages and SMS on their way, and goes on."""
+    await visit.until_rows(
+        "SELECT 1 FROM account WHERE parked_since IS NULL AND name = $1", ACCOUNT
+    )
     limit = {"amount": 300, "timeUnit": "MINUTE"}
     text, take = _text(visit), visit.numbers.take
     await visit.send(visit.message([take("490"), take("490")], smsFailover=text))

@@ -239,7 +239,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "remove_untold",
         "forget_untold",
     ),
-    "the console": ("note_change", "replay_some"),
+    "the console": ("note_change", "replay_some", "replay_posts"),
 }
 
 SCENES: tuple[str, ...] = tuple(WRITES)

@@ -77,6 +77,29 @@ async def test_what_was_held_up_after_its_claim_goes_back_unsent_and_uncounted(
         assert await world.step(id_) == "sent"
 
 
+async def test_where_every_attempt_is_held_up_messages_go_all_the_same(
+    world: World, work: Sending
+) -> None:
+    """A slow database or too few cores: what is late each time must not go back each time."""
+    await world.accept()
+    token = LateToken()
+    senders = Senders(world.pool, world.clock, world.metrics, lambda _: token)
+    await senders.run_once()
+    dispatcher = work.fresh_dispatcher(senders)
+    requests = []
+    for _ in range(2):
+        token.asked.clear()
+        token.come.clear()
+        await dispatcher.run_once()
+        await token.asked.wait()
+        await world.clock.advance(3 * SECOND)
+        token.come.set()
+        await until(work.is_settled)
+        requests.append(await work.requests())
+    await dispatcher.aclose()
+    assert requests == [0, 1]
+
+
 async def test_a_slot_that_has_passed_since_the_claim_is_not_used(
     world: World, work: Sending
 ) -> None:

@@ -87,6 +87,7 @@ class _Claimed(NamedTuple):
     message: DueMessage
     content: Content
     line_message: bytes
+    asked_at: datetime
     begin_by: datetime
 
 
@@ -135,7 +136,7 @@ class Dispatcher:
             writers=1,  # a second one would halve the batches, and a statement's price is per batch
         )
         self._hands: list[asyncio.Task[None]] = []
-        self._claim_took = timedelta(0)  # the last one, until its messages were in the inbox
+        self._begun_after = timedelta(0)  # how long after its claim the last attempt could begin
         self._next_at: datetime | None = None
 
     async def run_once(self) -> int:
@@ -158,13 +159,12 @@ class Dispatcher:
                 begin_by(
                     each.due_at if each.paced else None,
                     asked_at=now,
-                    usual=self._claim_took,
+                    usual=self._begun_after,
                     lease_until=lease_until,
                 )
                 for each in claimed
             ]
             await self._take(claimed, begin_bys, lease_until)
-            self._claim_took = self._clock.now() - now
         await self._claims.sweep()
         return len(claimed)
 
@@ -241,6 +241,7 @@ class Dispatcher:
     async def _take(
         self, claimed: Sequence[DueMessage], begin_bys: Sequence[datetime], lease_until: datetime
     ) -> None:
+        asked_at = lease_until - self._options.lease_for
         for message in claimed:
             self._held[message.unfinished.id] = message.unfinished.attempt
             sender = self._senders.get(message.sender_id)
@@ -252,7 +253,7 @@ class Dispatcher:
         try:
             contents = await insist(lambda: self._contents.load(objects), clock=self._clock)
             ready = await insist(
-                lambda: self._filled(claimed, begin_bys, contents), clock=self._clock
+                lambda: self._filled(claimed, begin_bys, asked_at, contents), clock=self._clock
             )
         except BaseException:  # raised on: their leases must not be renewed for ever
             for message in claimed:
@@ -270,6 +271,7 @@ class Dispatcher:
         self,
         claimed: Sequence[DueMessage],
         begin_bys: Sequence[datetime],
+        asked_at: datetime,
         contents: Mapping[int, Content],
     ) -> list[_Claimed]:
         """Each message with its JSON; texts are read only for those that have their own."""
@@ -278,7 +280,7 @@ class Dispatcher:
         ]
         texts = await self._contents.texts(sorted(personal)) if personal else {}
         return [
-            _Claimed(each, content, content.filled(texts.get(each.unfinished.id)), until)
+            _Claimed(each, content, content.filled(texts.get(each.unfinished.id)), asked_at, until)
             for each, until in zip(claimed, begin_bys, strict=True)
             for content in (contents[each.object_id],)
         ]
@@ -347,9 +349,11 @@ class Dispatcher:
         return await self._push(renewed, claimed)
 
     async def _push(self, token: str, claimed: _Claimed) -> Outcome | None:
-        if self._clock.now() > claimed.begin_by:
+        now = self._clock.now()
+        self._begun_after = now - claimed.asked_at
+        if now > claimed.begin_by:
             return None
-        message, content, line_message, _ = claimed
+        message, content, line_message = claimed[:3]
         return await self._line.push(
             token=token,
             to_hash=line_hash(message.destination),

@@ -73,8 +73,9 @@ def begin_by(
 
     slot:     of a speed limit; None: it has a place in its sender's rate only, good for a second.
     asked_at: when the claim was asked for.
-    usual:    how long the claim before took. Where every claim is slow, twice that is borne, or
-              nothing would go at all; of one stand-still nothing is made up.
+    usual:    how long after its claim the last attempt could begin. Where that is always long,
+              twice as much is borne, or nothing would go at all; of one stand-still nothing is
+              made up.
     """
     fresh_until = asked_at + _FRESH if slot is None else slot + LATEST
     return min(max(fresh_until, asked_at + 2 * usual), lease_until)

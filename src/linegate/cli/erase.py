@@ -20,7 +20,7 @@ from linegate.postgres.store import Store
 
 __all__ = ["erase", "erase_destination"]
 
-_CHUNK = 1000
+_CHUNK = 200  # messages of one transaction: with a year of days a message takes 11 ms
 
 
 def erase(

@@ -22,6 +22,8 @@ LOOKS_UP_OBJECTS = (
     "pull_oldest",
     "pull_bulks",
     "fates_of_small_bulk",
+    "ended_messages_of",
+    "ended_by_sms",
 )
 
 

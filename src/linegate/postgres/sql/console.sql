@@ -225,14 +225,14 @@ FROM message JOIN message_object AS object ON object.id = message.object_id WHER
 SELECT subject, used FROM quota_use WHERE account_id = :account_id AND day = :day::date ORDER BY subject LIMIT 200;
 
 -- name: ended_messages_of :many
--- What ended last in a span, of some accounts: for each account and status one range of an index.
+-- What ended last in a span, of some accounts: for each account and status one range of an index. LATERAL: see log.sql.
 SELECT newest.id, newest.at
 FROM unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN unnest(:statuses::smallint[]) AS wanted (status)
 CROSS JOIN LATERAL (
     SELECT final.message_id AS id, final.done_at AS at
     FROM final
-    JOIN message_object AS object ON object.id = final.object_id
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
     JOIN sender ON sender.id = object.sender_id
     WHERE final.account_id = mine.account_id AND final.status = wanted.status
       AND final.done_at >= :since AND final.done_at <= :until
@@ -254,8 +254,8 @@ FROM unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN LATERAL (
     SELECT told.message_id AS id, told.ended_at AS at
     FROM sms_end AS told
-    JOIN final ON final.message_id = told.message_id
-    JOIN message_object AS object ON object.id = final.object_id
+    CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id = told.message_id OFFSET 0) AS final
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
     JOIN sender ON sender.id = object.sender_id
     WHERE told.account_id = mine.account_id AND final.status = ANY(:statuses::smallint[])
       AND told.ended_at >= :since AND told.ended_at <= :until

@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linegate.postgres.console import endpoint_pushes
+from linegate.postgres.embedded_settings import server_settings
+from linegate.postgres.partitions import PARTITIONED
 from linegate.postgres.pool import Pool, transaction
 from linegate.report.logbook import Asked, Logbook
 from linegate.report.pulse import Pulse
@@ -145,3 +148,18 @@ async def test_pages_of_some_accounts_together_show_everything_once(
         if before is None:
             break
     assert seen == expected
+
+
+async def test_the_embedded_server_has_locks_for_statements_over_a_year_of_days(
+    pool: Pool, scene: Scene, clock: FakeClock
+) -> None:
+    """Two at once, each with every table and index of every day: erasing somebody locks them."""
+    async with pool.acquire() as conn:
+        of_a_day = await conn.fetchval(
+            "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'i') AND relname LIKE $1",
+            f"%\\_{clock.now():%Y%m%d}%",
+        )
+    settings = server_settings(Path("/tmp"))
+    bound = int(settings["max_locks_per_transaction"]) * int(settings["max_connections"])
+    assert of_a_day > len(PARTITIONED)
+    assert bound >= 2 * 366 * of_a_day

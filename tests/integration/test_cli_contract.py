@@ -235,8 +235,9 @@ def test_settings_of_an_account_are_set_one_by_one_and_taken_away(shell: Shell) 
     assert shell.json("account", "show", "acme") == second
     refuse = shell.refusal
     assert "no sender NONE" in refuse("account", "set", "acme", "--default-sender", "NONE")
-    assert "requestsPerSecond" in refuse("account", "set", "acme", "--requests-per-second", "0")
-    assert "messagesPerDay" in refuse("account", "set", "acme", "--messages-per-day", "many")
+    low = refuse("account", "set", "acme", "--requests-per-second", "0")
+    assert "--requests-per-second must be at least 1" in low
+    assert "--messages-per-day" in refuse("account", "set", "acme", "--messages-per-day", "many")
     assert "at least one" in refuse("account", "set", "acme")
     assert "no account" in refuse("account", "show", "nobody")
     assert shell.json("account", "show", "acme") == second

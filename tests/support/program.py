@@ -48,9 +48,16 @@ class Program:
     log: Path
     banner: list[str]
 
-    async def call(self, method: str, path: str, key: str, body: object = None) -> tuple[int, Any]:
-        """One request with an API key; its status and JSON."""
-        headers = {"Authorization": f"App {key}"}
+    async def call(
+        self,
+        method: str,
+        path: str,
+        key: str,
+        body: object = None,
+        more: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """One request with an API key, and more headers; its status and JSON."""
+        headers = {"Authorization": f"App {key}", **(more or {})}
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, self.url + path, headers=headers, json=body) as answer,

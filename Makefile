@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-year bench-sms bench-floor bench-start soak chaos-test database-fault-test docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-year bench-sms bench-floor bench-start soak chaos-test bench-snapshot database-fault-test docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ crash-test: setup ## Kill at each of some 280 named points, then 200 times at ra
 database-fault-test: setup ## The database is promoted, restarted, locked, rewritten, full, cut off in every statement
 	$(BIN)/pytest -m "long or not long" tests/integration/test_replica.py \
 	  tests/acceptance/test_database_faults.py tests/acceptance/test_broken_connections.py
+
+bench-snapshot: setup ## What a transaction that stays open costs, by window and statement
+	$(BIN)/python bench/open_snapshot.py
 
 bench: setup ## The whole path on this machine: messages a second, CPU per message by process
 	$(BIN)/python bench/whole_path.py

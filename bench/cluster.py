@@ -164,7 +164,7 @@ async def long_story(story: Story, plan: Plan, seed: int) -> None:
 
 async def run(cluster: Cluster, plan: Plan, tell_story: Callable[[Story], Awaitable[None]]) -> bool:
     """Load, faults, and the books; whether all is well."""
-    load, story = Load(cluster, plan.per_second), Story(cluster, plan)
+    load, story = Load(cluster, plan.per_second, max(20, 0.8 * plan.seconds)), Story(cluster, plan)
     stopping, looking = asyncio.Event(), asyncio.create_task(_look(cluster))
     story.tell("everything works")
     sending = asyncio.create_task(load.run(stopping))

@@ -43,12 +43,13 @@ def _refused() -> Iterator[str]:
 class Load:
     """A client that repeats each request until it is answered with 200.
 
-    per_second: messages of the sender FAST. sent: the ids that a 200 named. repeated: requests that
-    no node answered the first time.
+    per_second: messages of the sender FAST. lasts: seconds of the bulk with a speed limit.
+    sent:       the ids that a 200 named. repeated: requests that no node answered at first.
     """
 
     cluster: Cluster
     per_second: float
+    lasts: float
     sent: list[str] = field(default_factory=list)
     repeated: int = 0
     _numbers: Iterator[str] = field(default_factory=_delivered)
@@ -68,11 +69,12 @@ class Load:
                 await asyncio.sleep(max(0.0, at - loop.time()))
 
     async def bulks(self, stopping: asyncio.Event) -> None:
-        """Every 30 s: as much as a slow sender, a speed limit and the SMS route do in a while."""
+        """A bulk with a speed limit; every 30 s, work for a slow sender and the SMS route."""
+        # One alone: each bulk has a limit of its own, and all are seen together.
+        pace = {"amount": _PACED_A_MINUTE, "timeUnit": "MINUTE"}
+        await self.send("PACED", int(_PACED_A_MINUTE * self.lasts / 60), pace=pace)
         while not stopping.is_set():
             await self.send("SLOW", SLOW_RATE * 2)
-            pace = {"amount": _PACED_A_MINUTE, "timeUnit": "MINUTE"}
-            await self.send("PACED", _PACED_A_MINUTE // 3, pace=pace)
             await self.send("FAST", _SMS_A_SECOND * 10, by_sms=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(30):

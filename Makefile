@@ -26,7 +26,16 @@ demo: setup ## From nothing to delivered messages and their reports, against the
 	$(BIN)/python demo/run.py
 
 test: setup check ## Set up, then every check and the whole test suite
-	$(BIN)/pytest
+	@echo "two runs side by side, each shown when it is through: some fifteen minutes on two cores"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target suite acceptance
+
+# Side by side, since those of whole programs mostly wait; each prints when it is through.
+.PHONY: suite acceptance
+suite: setup
+	$(BIN)/pytest tests/test_house_rules.py tests/unit tests/integration
+
+acceptance: setup
+	$(BIN)/pytest tests/acceptance
 
 check: fmt-check lint types layers ## Formatter, linter, types, import rules
 

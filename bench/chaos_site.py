@@ -176,7 +176,7 @@ async def _add_troubled(installation: Installation, port: int, smpp: int) -> str
             *("--channel-id", _CHANNEL[TROUBLED]),
         ),
         command(
-            {**env, "LINEGATE_SMS_URL": f"smpp://bench:bench@127.0.0.1:{smpp}?window=50"},
+            {**env, "LINEGATE_SMS_URL": f"smpp://{TROUBLED}:bench@127.0.0.1:{smpp}?window=50"},
             *("sms-route", "create", "--account", TROUBLED, "--name", "smsc"),
             *("--default-sender", "Bench"),
         ),

@@ -12,7 +12,7 @@ __all__ = ["Bounds", "Seen", "judge", "tables"]
 
 _GROUPS = ("api", "workers", "postgres")
 _OURS = ("api", "workers")
-_MAY_GROW = 24.0  # megabytes of one process during a fault, from its first third to its last
+_MAY_GROW = 40.0  # megabytes of one process during a fault, from its first third to its last
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import aiohttp
 
 from linegate.clock import SystemClock
 from linegate.domain.outcome import OutcomeKind
-from linegate.domain.transport import Receipt, Submission
+from linegate.domain.transport import OnReceipts, Receipt, Submission
 from linegate.simulator.app import running
 from linegate.simulator.settings import SimulatorSettings
 from linegate.sms.smpp.transport import SmppOptions, SmppTransport
@@ -49,3 +49,38 @@ async def test_phones_are_shown_and_the_switch_ends_connections() -> None:
             assert len((await answer.json())["fates"]) == 10
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_receipts_go_to_the_user_who_submitted() -> None:
+    smpp = socket.create_server(("127.0.0.1", 0))
+    taken: dict[str, list[Receipt]] = {"one": [], "two": []}
+    sms = Submission(1, "Shop", "819010000001", "Shipped", timedelta(hours=1))
+
+    def taker(user: str) -> OnReceipts:
+        async def take(receipts: list[Receipt]) -> bool:
+            taken[user] += receipts
+            return True
+
+        return take
+
+    async with running(SimulatorSettings(smpp=smpp)):
+        made = {
+            user: SmppTransport(
+                SmppOptions("127.0.0.1", smpp.getsockname()[1], user, "x"),
+                SystemClock(),
+                taker(user),
+            )
+            for user in taken
+        }
+        tasks = [asyncio.create_task(each.run()) for each in made.values()]
+        for user, transport in made.items():
+            await _bound(transport)
+            for _ in range(5):
+                await transport.submit(sms)
+            async with asyncio.timeout(10):
+                while len(taken[user]) < 5:  # noqa: ASYNC110 - a receipt rings no bell
+                    await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert {user: len(found) for user, found in taken.items()} == {"one": 5, "two": 5}

@@ -121,22 +121,24 @@ class Smsc:
         """A client has bound: receipts that waited go out."""
         self._somebody_bound.set()
 
-    def send_receipts(self, submit: smpp34.SubmitSm, id_: int, fate: SmsFate) -> None:
-        """Send the receipts of one submit, when their time has come."""
-        task = asyncio.create_task(self._send_receipts(submit, id_, fate))
+    def send_receipts(self, user: str, submit: smpp34.SubmitSm, id_: int, fate: SmsFate) -> None:
+        """Send the receipts of one submit to its user, when their time has come."""
+        task = asyncio.create_task(self._send_receipts(user, submit, id_, fate))
         self._receipts.add(task)
         task.add_done_callback(self._receipts.discard)
 
-    async def _send_receipts(self, submit: smpp34.SubmitSm, id_: int, fate: SmsFate) -> None:
+    async def _send_receipts(
+        self, user: str, submit: smpp34.SubmitSm, id_: int, fate: SmsFate
+    ) -> None:
         await asyncio.sleep(fate.receipt_after * self.settings.delay_factor)
         receipt = _receipt_of(submit, id_, fate, self.settings.wall())
         for _ in range(fate.receipts):
-            while not await self._send(receipt):  # noqa: ASYNC110 - a refused one comes again
+            while not await self._send(user, receipt):  # noqa: ASYNC110 - a refused one comes again
                 await asyncio.sleep(self.settings.repeat_after)
 
-    async def _send(self, receipt: bytes) -> bool:
-        """Hand a receipt to some client; gives whether it took it."""
-        link = next((each for each in self._links if each.is_bound), None)
+    async def _send(self, user: str, receipt: bytes) -> bool:
+        """Hand a receipt to a session of the user; gives whether it took it."""
+        link = next((each for each in self._links if each.is_bound and each.user == user), None)
         if link is None:
             self._somebody_bound.clear()
             await self._somebody_bound.wait()
@@ -165,6 +167,7 @@ class _Link:
         self._reader = reader
         self._writer = writer
         self.is_bound = False
+        self.user = ""
         self._sequence = count(1)
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._ended = asyncio.Event()
@@ -221,7 +224,7 @@ class _Link:
         user, password = (part.decode("latin-1") for part in body.split(b"\0", 2)[:2])
         settings = self._smsc.settings
         wrong = settings.system_id and (user, password) != (settings.system_id, settings.password)
-        self.is_bound = not wrong
+        self.is_bound, self.user = not wrong, user
         self._smsc.counts["refused binds" if wrong else "binds"] += 1
         status = _BAD_PASSWORD if wrong else _OK
         self._answer(_BIND, sequence, b"linegate-sim\0", status=status)
@@ -253,7 +256,7 @@ class _Link:
             self._answer(_SUBMIT, sequence, body, status=fate.status)
             await self._writer.drain()
         if wanted and not fate.early:
-            self._smsc.send_receipts(submit, id_, fate)
+            self._smsc.send_receipts(self.user, submit, id_, fate)
         return True
 
     async def deliver(self, body: bytes, *, wait: bool = True) -> int:

@@ -56,7 +56,10 @@ async def steering(visit: Visit) -> None:
     limit = {"amount": 60, "timeUnit": "MINUTE"}
     fast = {"amount": 6000, "timeUnit": "MINUTE"}
     bulk, _ = await visit.send(
-        visit.message(_many(visit, 6), smsFailover=_text(visit)),
+        visit.message(
+            [visit.numbers.take("099"), *_many(visit, 5)],  # the first is not done at once
+            smsFailover=_text(visit),
+        ),
         schedule={"sendAt": visit.at(3600)},
     )
     await visit.change(bulk, sendAt=visit.at(0.2), sendingSpeedLimit=limit)
@@ -154,7 +157,7 @@ async def holding(visit: Visit) -> None:
         "INSERT INTO sender_ear (sender_id, unheard, unheard_since)"
         " SELECT id, 1000, now() - interval '1 hour' FROM sender"
         " ON CONFLICT (sender_id) DO UPDATE"
-        " SET unheard = excluded.unheard, unheard_since = excluded.unheard_since"
+        " SET unheard = excluded.unheard, unheard_since = excluded.unheard_since, deaf_at = NULL"
     )
 
 

@@ -32,7 +32,6 @@ _BESIDE = (
     "refusing",
     "relaying",
     "pulling",
-    "pushing",
 )
 
 

@@ -208,8 +208,8 @@ class Visit:
 
     async def suspend(self, *, yes: bool) -> None:
         """Suspend the account, or let it go on."""
-        path = f"/operator/1/accounts/{ACCOUNT}/suspension"
-        code, answer = await self.ask("PUT", path, {"suspended": yes}, key=self.town.operator)
+        path = f"/operator/1/accounts/{ACCOUNT}"
+        code, answer = await self.ask("PATCH", path, {"suspended": yes}, key=self.town.operator)
         assert code == 200, answer
 
     async def event(self, **event: Any) -> None:

@@ -127,6 +127,18 @@ class Smsc:
         self._receipts.add(task)
         task.add_done_callback(self._receipts.discard)
 
+    def watch(self, user: str, answer: asyncio.Future[int], receipt: bytes) -> None:
+        """Send an early receipt again as any other if nobody takes it."""
+        task = asyncio.create_task(self._watch(user, answer, receipt))
+        self._receipts.add(task)
+        task.add_done_callback(self._receipts.discard)
+
+    async def _watch(self, user: str, answer: asyncio.Future[int], receipt: bytes) -> None:
+        taken = await answer == _OK
+        while not taken:
+            await asyncio.sleep(self.settings.repeat_after)
+            taken = await self._send(user, receipt)
+
     async def _send_receipts(
         self, user: str, submit: smpp34.SubmitSm, id_: int, fate: SmsFate
     ) -> None:
@@ -192,7 +204,7 @@ class _Link:
             pass  # the client is gone
         finally:
             self.is_bound = False
-            for waiting in self._answers.values():
+            for waiting in tuple(self._answers.values()):
                 if not waiting.done():
                     waiting.set_result(_LOST)
             self._writer.close()
@@ -248,9 +260,8 @@ class _Link:
             self._show(submit)
         wanted = bool(submit.registered_delivery & 1 and fate.state and taken)
         if wanted and fate.early:
-            await self.deliver(
-                _receipt_of(submit, id_, fate, self._smsc.settings.wall()), wait=False
-            )
+            receipt = _receipt_of(submit, id_, fate, self._smsc.settings.wall())
+            self._smsc.watch(self.user, self.write(receipt), receipt)
         if fate.status >= 0:
             body = f"{id_:x}\0".encode() if fate.status == 0 else b"\0"
             self._answer(_SUBMIT, sequence, body, status=fate.status)
@@ -259,19 +270,21 @@ class _Link:
             self._smsc.send_receipts(self.user, submit, id_, fate)
         return True
 
-    async def deliver(self, body: bytes, *, wait: bool = True) -> int:
+    async def deliver(self, body: bytes) -> int:
         """Write a deliver_sm; gives the status of its answer, or that there was none."""
+        answer = self.write(body)
+        with contextlib.suppress(OSError):  # the end of the connection is its answer
+            await self._writer.drain()
+        return await answer
+
+    def write(self, body: bytes) -> asyncio.Future[int]:
+        """Write a deliver_sm at once; its answer will be the result."""
         sequence = next(self._sequence)
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(lambda _: self._answers.pop(sequence))
         self._answers[sequence] = waiting
-        try:
-            self._write(_DELIVER, sequence, body)
-            await self._writer.drain()
-            return await waiting if wait else _OK
-        except OSError:
-            return _LOST
-        finally:
-            del self._answers[sequence]
+        self._write(_DELIVER, sequence, body)
+        return waiting
 
     def _show(self, submit: smpp34.SubmitSm) -> None:
         payload = next((t.value for t in submit.tlvs if t.tag == 0x0424), None)

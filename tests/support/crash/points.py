@@ -40,7 +40,6 @@ WRITES: dict[str, tuple[str, ...]] = {
         "hear",
         "end_monthly_holds",
         "fold_pulse",
-        "forget_pulse",
         "roll_tally",
         "rolled_up",
     ),
@@ -135,7 +134,13 @@ WRITES: dict[str, tuple[str, ...]] = {
         "replay_given_up",
         "replay_taken",
     ),
-    "stopping": ("give_back", "give_back_quota", "release_sms_routes", "write_installation"),
+    "stopping": (
+        "give_back",
+        "give_back_quota",
+        "forget_pulse",
+        "release_sms_routes",
+        "write_installation",
+    ),
     "erasing": ("end_unfinished", "forget_early_receipts"),
     "forgetting": (
         "purge_messages",
@@ -158,7 +163,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "answer LINE's event",
     ),
     "steering": ("answer a word to a bulk",),
-    "holding": ("call LINE for a token",),
+    "stopping": ("call LINE for a token",),
     "importing": ("answer an import",),
     "texting": (
         "call the SMSC to bind",

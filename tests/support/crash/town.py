@@ -241,11 +241,20 @@ class Town:
 
     async def kill_database(self) -> None:
         """`kill -9` of PostgreSQL's first process, and start it again as `up` does."""
-        lines = (self.server.data / "postmaster.pid").read_text().splitlines()
-        os.kill(int(lines[0]), signal.SIGKILL)
+        pid = self._database()
+        os.kill(pid, signal.SIGKILL)
         self.kills += 1
-        while not await self.server.ensure_running():  # noqa: ASYNC110 - it is still dying
-            await asyncio.sleep(0.1)
+
+        async def another() -> bool:
+            await self.server.ensure_running()  # unless a process that starts was quicker
+            return self._database() not in (0, pid)
+
+        await until(another, within=120, every=0.1)
+
+    def _database(self) -> int:
+        """The id of PostgreSQL's first process; 0 without one."""
+        file = self.server.data / "postmaster.pid"
+        return int(file.read_text().split("\n", 1)[0] or 0) if file.exists() else 0
 
     def passed(self) -> set[str]:
         """Every point that any process came to."""

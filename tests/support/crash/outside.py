@@ -6,7 +6,7 @@ provider, and the road that LINE's events take, where is written down which of t
 
 import asyncio
 import json
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,7 +31,7 @@ class Outside:
     told:      reports by message, each as the name of its status.
     texted:    SMS handed to the HTTP provider, by our message id.
     bot:       calls that the bot has taken, by webhookEventId.
-    answers:   what the next reports to a path are answered: status and seconds before it.
+    answers:   what reports of a visit are answered: status and seconds before it.
     """
 
     def __init__(self, api_url: str) -> None:
@@ -45,7 +45,7 @@ class Outside:
         self.submitted: Counter[str] = Counter()
         self.bot: set[str] = set()
         self.bot_refused: set[str] = set()
-        self.answers: dict[str, deque[tuple[int, float]]] = defaultdict(deque)
+        self.answers: dict[str, tuple[int, float]] = {}
         self._session: aiohttp.ClientSession | None = None
         self._receipts: set[asyncio.Task[None]] = set()
 
@@ -97,8 +97,7 @@ class Outside:
 
     async def _report(self, request: web.Request) -> web.Response:
         told = (await request.json())["results"]
-        waiting = self.answers[request.match_info["visit"]]
-        status, pause = waiting.popleft() if waiting else (200, 0.0)
+        status, pause = self.answers.get(request.match_info["visit"], (200, 0.0))
         await asyncio.sleep(pause)
         if status == 200:
             for report in told:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -238,9 +238,9 @@ class Visit:
         ahead = timedelta(days=self.town.days_ahead)
         return (datetime.now(UTC) + ahead + timedelta(seconds=seconds)).isoformat()
 
-    def answer_reports(self, *answers: tuple[int, float]) -> None:
-        """What the next reports to this visit are answered: status and seconds before it."""
-        self.town.outside.answers[self.name] = deque(answers)
+    def answer_reports(self, status: int, after: float = 0.0) -> None:
+        """What reports to this visit are answered from now on, and how many seconds later."""
+        self.town.outside.answers[self.name] = status, after
 
     # ------------------------------------------------------------------- what the examiner sees
 

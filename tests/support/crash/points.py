@@ -163,10 +163,9 @@ CALLS: dict[str, tuple[str, ...]] = {
         "answer LINE's event",
     ),
     "steering": ("answer a word to a bulk",),
-    "stopping": ("call LINE for a token",),
+    "stopping": ("call LINE for a token", "call the SMSC to bind"),
     "importing": ("answer an import",),
     "texting": (
-        "call the SMSC to bind",
         "call the SMSC with an SMS",
         "call the SMS provider",
         "answer the SMSC's receipt",

@@ -192,7 +192,9 @@ class Town:
             self.kills += 1
             role.fallen.set()
         elif code != 0:
-            self.accidents.append(f"{what} ended with {code}")
+            log = (self.folder / f"{role.name}.log").read_text(errors="replace")
+            last = log.rstrip().rpartition("\n")[2]
+            self.accidents.append(f"{what} ended with {code}: {last}")
 
     def arm(self, point: str, time: int = 1) -> None:
         """The first process that comes to the point for the `time`th time dies there."""

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -42,6 +43,7 @@ __all__ = ["ACCOUNT", "SENDER", "Role", "Town", "a_town"]
 ACCOUNT = "acme"
 SENDER = "ACME"
 SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
+_STARTING = 10.0  # seconds
 PAUSE = 0.2  # seconds before what died is started again, for a process that dies as it starts
 
 
@@ -51,6 +53,7 @@ class Forked:
 
     pid: int
     ended: asyncio.Future[int]
+    began: float
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it lives."""
@@ -80,7 +83,7 @@ class Zygote:
         log = str(self._folder / f"{role.name}.log")
         order = {"id": id_, "arguments": arguments, "board": str(role.board.path), "log": log}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        return Forked(await self._pids[id_], self._ends[id_])
+        return Forked(await self._pids[id_], self._ends[id_], time.monotonic())
 
     @asynccontextmanager
     async def living(self) -> AsyncIterator[None]:
@@ -151,6 +154,7 @@ class Town:
     key: str = ""
     operator: str = ""
     days_ahead: int = 0
+    database_died_at: float = 0.0
     kills: int = 0
     accidents: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)
@@ -191,10 +195,15 @@ class Town:
             self.disarm()
             self.kills += 1
             role.fallen.set()
-        elif code != 0:
+        elif code != 0 and not self._began_as_the_database_died(role):
             log = (self.folder / f"{role.name}.log").read_text(errors="replace")
             last = log.rstrip().rpartition("\n")[2]
             self.accidents.append(f"{what} ended with {code}: {last}")
+
+    def _began_as_the_database_died(self, role: Role) -> bool:
+        """A process that finds no database as it starts says so and ends, to be started again."""
+        began = role.process.began if role.process else 0.0
+        return time.monotonic() - began < _STARTING and self.database_died_at > began - _STARTING
 
     def arm(self, point: str, time: int = 1) -> None:
         """The first process that comes to the point for the `time`th time dies there."""
@@ -245,6 +254,7 @@ class Town:
         """`kill -9` of PostgreSQL's first process, and start it again as `up` does."""
         pid = self._database()
         os.kill(pid, signal.SIGKILL)
+        self.database_died_at = time.monotonic()
         self.kills += 1
 
         async def another() -> bool:

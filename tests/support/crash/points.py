@@ -124,7 +124,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         "unpark_sms",
         "end_suspension",
     ),
-    "relaying": ("insert_relay", "claim_relays", "defer_relay", "end_relay", "forget_relays"),
+    "relaying": ("insert_relay", "claim_relays", "defer_relay", "end_relay"),
     "pulling": ("pull_oldest", "pull_bulks", "pull_message"),
     "pushing": (
         "keep_endpoints",
@@ -138,6 +138,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         "give_back",
         "give_back_quota",
         "forget_pulse",
+        "forget_relays",
         "release_sms_routes",
         "write_installation",
     ),

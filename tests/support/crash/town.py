@@ -241,14 +241,25 @@ class Town:
         await until(again, within=60)
 
     async def days_go_by(self, days: int) -> None:
-        """The installation's time is days later; what looks seldom looks as it starts again."""
+        """The installation's time is days later; what looks seldom looks as it starts again.
+
+        Nobody runs meanwhile, or it would tell the old time. They start again by themselves.
+        """
+        stopped = [self.roles[name] for name in ("worker1", "api")]
+        starts = [role.starts for role in stopped]
+        for role in stopped:
+            role.signal(signal.SIGTERM)
+        await asyncio.gather(*(asyncio.shield(r.process.ended) for r in stopped if r.process))
         await self.pool.execute(
             "UPDATE installation_time SET ahead = ahead + $1, told_at = told_at + $1",
             timedelta(days=days),
         )
         self.days_ahead += days
-        for name in ("worker1", "api"):
-            await self.restart(name)
+
+        async def again() -> bool:
+            return all(r.starts > before for r, before in zip(stopped, starts, strict=True))
+
+        await until(again, within=60)
 
     async def kill_database(self) -> None:
         """`kill -9` of PostgreSQL's first process, and start it again as `up` does."""

@@ -43,6 +43,9 @@ EVENTS: Mapping[str, Event] = {
         ("error", "pause_s", "path"),
         "a statement failed; it is retried, or answered 503",
     ),
+    "database.primary_changed": Event(
+        "warning", ("host", "port"), "another server of the URL takes writes now"
+    ),
     "clock.adopted": Event("warning", ("seconds",), "this machine's time is not the database's"),
     "clock.database_away": Event("warning", ("error",), "the time could not be compared"),
     "clock.jumped": Event(
@@ -99,6 +102,7 @@ EVENTS: Mapping[str, Event] = {
         "a call of LINE was not taken by the bot; retried",
     ),
     "day.forgotten": Event("info", ("day",), "retention dropped a day"),
+    "day.in_use": Event("info", ("day",), "somebody reads a day that retention would drop"),
     "loop.crashed": Event("error", ("loop", "crashes", "pause_s"), "a loop failed; it is retried"),
     "loop.cut_off": Event("warning", ("loop", "grace_s"), "a loop did not finish when stopped"),
 }

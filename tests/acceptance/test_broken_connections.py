@@ -115,9 +115,13 @@ async def test_a_connection_may_break_in_every_statement(database_url: str) -> N
         for _ in range(3):
             await scene.send()
         await scene.shop.is_told(scene.sent, within=60)
-        await asyncio.sleep(8)  # the loops that look every few seconds
-        names = sorted(name for name, times in scene.cutter.seen.items() if times > 1)
-        assert len(names) > 30
+
+        async def repeated() -> list[str]:
+            """Once the loops have come round that look every few seconds."""
+            names = sorted(name for name, times in scene.cutter.seen.items() if times > 1)
+            return names if len(names) > 30 else []
+
+        names = await until(repeated, within=60)
         for name in names:
             await scene.cut(name, Cut.BEFORE)
             await scene.cut(name, Cut.AFTER)

@@ -86,14 +86,14 @@ class Client:
 
         await until(enough, within=within, every=0.05)
 
-    async def has_seen(self, status: int, within: float = 60) -> None:
-        """Return when a request is answered with this status, from now on."""
+    async def has_seen(self, status: int, times: int = 1, within: float = 60) -> None:
+        """Return when so many requests are answered with this status, from now on."""
         before = self.answers[status]
 
-        async def one() -> bool:
-            return self.answers[status] > before
+        async def enough() -> bool:
+            return self.answers[status] >= before + times
 
-        await until(one, within=within, every=0.05)
+        await until(enough, within=within, every=0.05)
 
 
 @asynccontextmanager
@@ -151,8 +151,7 @@ async def test_a_primary_that_is_restarted_is_waited_for() -> None:
     async with a_primary() as primary, at_work(url_of(primary)) as client:
         for mode in ("fast", "immediate"):
             await primary.stop(mode)
-            await client.has_seen(503)
-            await asyncio.sleep(5)
+            await client.has_seen(503, times=5)
             await primary.start()
             await client.has_taken(20)
 
@@ -165,7 +164,8 @@ async def test_a_table_that_is_locked_is_waited_for() -> None:
             holder = await asyncpg.connect(dsn)
             async with holder.transaction():
                 await holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-                await asyncio.sleep(14)  # longer than anything of ours waits for a lock
+                # Longer than anything of ours waits for a lock.
+                await holder.execute("SELECT pg_sleep(14)")
             await holder.close()
             await client.has_taken(20)
 
@@ -189,8 +189,7 @@ async def test_a_disk_that_is_full_stops_nothing_for_good() -> None:
         ):
             ballast = disk / "ballast"
             await asyncio.to_thread(_fill, ballast)
-            await client.has_seen(503, within=120)
-            await asyncio.sleep(5)
+            await client.has_seen(503, times=5, within=120)
             ballast.unlink()
             if not await primary.runs():  # without room for its log it ends
                 await primary.start()

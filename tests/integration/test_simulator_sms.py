@@ -24,6 +24,12 @@ async def _bound(transport: SmppTransport) -> None:
             await asyncio.sleep(0.01)
 
 
+async def _taken(receipts: list[Receipt], count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(receipts) < count:  # noqa: ASYNC110 - a receipt rings no bell
+            await asyncio.sleep(0.01)
+
+
 async def test_phones_are_shown_and_the_switch_ends_connections() -> None:
     smpp = socket.create_server(("127.0.0.1", 0))
     options = SmppOptions("127.0.0.1", smpp.getsockname()[1], "any", "one")
@@ -77,9 +83,7 @@ async def test_receipts_go_to_the_user_who_submitted() -> None:
             await _bound(transport)
             for _ in range(5):
                 await transport.submit(sms)
-            async with asyncio.timeout(10):
-                while len(taken[user]) < 5:  # noqa: ASYNC110 - a receipt rings no bell
-                    await asyncio.sleep(0.01)
+            await _taken(taken[user], 5)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

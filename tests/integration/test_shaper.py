@@ -14,6 +14,7 @@ from linegate.domain.decide import TryAgain, Unfinished
 from linegate.domain.pace import Pace, pace_of
 from linegate.postgres.pool import Pool, transaction
 from linegate.postgres.suspension import resume_account, suspend_account
+from linegate.shape.shaper import STALE_AFTER, Shaper
 from support.clock import FakeClock
 from support.shaping import World, a_message_object, make_world
 
@@ -88,6 +89,57 @@ async def test_after_ten_seconds_of_silence_the_pace_goes_on_without_a_burst(
     assert min(later - earlier for earlier, later in pairwise(after)) >= SECOND / 10
     # What had a slot before the silence got the first ones after it: none is left behind.
     assert not set(stale) & set(await world.ids(["due_paced", "turn"]))
+
+
+class SlowLooks(FakeClock):
+    """A look of the shaper takes so long: between the first time that it asks and the second."""
+
+    def __init__(self, start: datetime, took: timedelta) -> None:
+        super().__init__(start)
+        self._took = took
+        self._asked = 0
+
+    def now(self) -> datetime:
+        self._asked += 1
+        if self._asked == 2:
+            self._now += self._took
+        return self._now
+
+    async def look(self, shaper: Shaper) -> datetime:
+        """Look when the shaper wants to; gives when it was through."""
+        self._now = max(self._now, shaper.next_at() or self._now)
+        self._asked = 0
+        assert await shaper.run_once() <= 1
+        return self._now
+
+
+async def gone_at(world: World, now: datetime) -> list[datetime]:
+    """Send what was written in time, each at its slot; gives the slots."""
+    rows = await world.pool.fetch(
+        "UPDATE queue SET step = 'sent', due_at = due_at + interval '1 day', sent_at = due_at "
+        "WHERE step = 'due_paced' AND due_at > $1 RETURNING sent_at",
+        now - STALE_AFTER,
+    )
+    return sorted(row["sent_at"] for row in rows)
+
+
+async def test_a_paced_bulk_goes_on_where_every_look_takes_longer_than_a_slot_is_good_for(
+    world: World,
+) -> None:
+    began = world.clock.now()
+    await world.accept(a_message_object(600), pace=PACE)
+    clock = SlowLooks(began, 0.8 * SECOND)
+    shaper = world.shaper(clock)
+    gone: list[datetime] = []
+    now = began
+    while now < began + 16 * SECOND:
+        now = await clock.look(shaper)
+        gone += await gone_at(world, now)
+    assert min(later - earlier for earlier, later in pairwise(gone)) >= SECOND / 10
+    first, last = gone[0], gone[-1]
+    assert first <= began + 4 * SECOND  # it needs some looks to know that it is slow
+    assert len(gone) >= 0.99 * 10 * ((last - first) / SECOND)
+    assert last >= began + 16 * SECOND
 
 
 async def test_what_comes_back_takes_a_turn_and_the_bulk_waits_for_it(world: World) -> None:

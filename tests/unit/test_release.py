@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linegate.domain.pace import LATEST, Pace
-from linegate.domain.release import LEAD, Release, Run, Track, plan_release
+from linegate.domain.release import LEAD, Release, Run, Track, behind, plan_release
 from linegate.domain.window import DeliveryWindow
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -215,3 +215,28 @@ def test_no_slot_of_a_slow_pace_is_spent_before_the_window_opens() -> None:
     opening = NOW.replace(hour=20)
     found = plan(run, a_track(window=closed), now=opening - LEAD / 2)
     assert [list(take.due_ats) for take in found.takes] == [[opening]]
+
+
+def test_slots_are_planned_for_when_they_are_written_and_until_the_next_are() -> None:
+    pace = Pace(600, timedelta(minutes=1))
+    found = plan_release(
+        at_once(pace), [a_track(1, 100)], room=0, turns=0, now=NOW, behind=2 * SECOND
+    )
+    (take,) = found.takes
+    assert take.due_ats[0] == NOW + 2 * SECOND
+    assert NOW + 4 * SECOND <= take.due_ats[-1] <= NOW + 4 * SECOND + LEAD
+
+
+def test_only_what_is_always_slow_counts_as_behind() -> None:
+    slow, quick, stood_still = 0.8 * SECOND, SECOND / 50, 60 * SECOND
+    assert behind([]) == behind([slow, quick, stood_still]) == timedelta(0)
+    assert behind([slow, SECOND, stood_still]) == slow
+    assert behind([stood_still] * 3) == 5 * SECOND
+
+
+def test_no_message_has_a_slot_after_its_window() -> None:
+    window = DeliveryWindow(ALL_WEEK, 9 * 60, 10 * 60)
+    run = at_once(Pace(600, timedelta(minutes=1)))
+    now = NOW + HOUR - SECOND / 10
+    found = plan(run, a_track(1, 100, window=window), now=now)
+    assert [at for take in found.takes for at in take.due_ats] == [now]

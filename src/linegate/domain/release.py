@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from linegate.domain.pace import Pace
 from linegate.domain.window import DeliveryWindow
 
-__all__ = ["LEAD", "Release", "Run", "Take", "Track", "plan_release"]
+__all__ = ["LEAD", "Release", "Run", "Take", "Track", "behind", "plan_release"]
 
 LEAD = timedelta(milliseconds=300)
 """How far ahead messages become due: the dispatcher holds each until its instant, so that none is
 late for want of a round trip."""
 
 _AGAIN = timedelta(milliseconds=150)
+_MOST_BEHIND = timedelta(seconds=5)
+_NOT_BEHIND = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,31 @@ class Release:
     next_at: datetime | None
 
 
+def behind(took: Sequence[timedelta]) -> timedelta:
+    """How far behind its plan is what writes it, after so many looks that took so long each.
+
+    On a slow database slots that begin at once would be over before they are written, and a bulk
+    would stand still. Only what is always slow counts: the shortest, and no little time.
+    """
+    shortest = min(took, default=_NOT_BEHIND)
+    return min(shortest, _MOST_BEHIND) if shortest > _AGAIN else _NOT_BEHIND
+
+
 def plan_release(
-    run: Run, tracks: Sequence[Track], *, room: int, turns: int, now: datetime
+    run: Run,
+    tracks: Sequence[Track],
+    *,
+    room: int,
+    turns: int,
+    now: datetime,
+    behind: timedelta = _NOT_BEHIND,
 ) -> Release:
     """What becomes due of a bulk.
 
-    room:  how many more due messages the sender can do with, where there is no pace.
-    turns: how many messages came back and want another slot.
+    room:   how many more due messages the sender can do with, where there is no pace.
+    turns:  how many messages came back and want another slot.
+    behind: until this plan is written, and again until the next one is: slots begin after the
+            first and last until the second is over.
     """
     start = max(now, run.send_at)
     if start - now > LEAD:
@@ -99,14 +119,17 @@ def plan_release(
         wanted = turns + sum(track.remaining for track in ready)
         # No slot is spent before a window opens that nothing could use.
         opening = min((openings[track.id] for track in ready), default=start)
-        first = start if turns else max(start, opening)
-        instants, free_at = run.pace.slots(run.free_at, now=first, until=now + LEAD, limit=wanted)
+        first = max(start if turns else max(start, opening), now + behind)
+        until = now + 2 * behind + LEAD
+        instants, free_at = run.pace.slots(run.free_at, now=first, until=until, limit=wanted)
         takes = _paced(ready, openings, instants[turns:])
     released = sum(len(take.due_ats) for take in takes)
     left = sum(track.remaining for track in waiting) - released
-    next_at = _next_at(run, waiting, openings, left, free_at, now) if left else None
+    # With slots to give, again before the last one is used, and early enough to write.
+    soon = max(free_at - _AGAIN - behind, now + _AGAIN)
+    next_at = _next_at(run, waiting, openings, soon, now) if left else None
     if turns > len(instants) and run.pace:
-        next_at = min(filter(None, (next_at, max(free_at - _AGAIN, now + _AGAIN))))
+        next_at = min(filter(None, (next_at, soon)))
     if expired:
         next_at = now  # they end in chunks
     return Release(instants[:turns], takes, eligible, expired, free_at, next_at)
@@ -134,28 +157,32 @@ def _unpaced(ready: Sequence[Track], openings: dict[int, datetime], room: int) -
 def _paced(
     ready: Sequence[Track], openings: dict[int, datetime], slots: Sequence[datetime]
 ) -> list[Take]:
-    """Each slot to the first track that is open by then and has messages left."""
+    """Each slot to the first track that is open then and has messages left."""
     taken: dict[int, list[datetime]] = {track.id: [] for track in ready}
     for slot in slots:
         for track in ready:
-            if len(taken[track.id]) < track.remaining and openings[track.id] <= slot:
+            has_more = len(taken[track.id]) < track.remaining
+            if has_more and openings[track.id] <= slot and _is_open(track, slot):
                 taken[track.id].append(slot)
                 break
     return [Take(track, taken[track.id]) for track in ready if taken[track.id]]
+
+
+def _is_open(track: Track, slot: datetime) -> bool:
+    return track.window is None or track.window.contains(slot)
 
 
 def _next_at(
     run: Run,
     waiting: Sequence[Track],
     openings: dict[int, datetime],
-    left: int,
-    free_at: datetime,
+    soon: datetime,
     now: datetime,
 ) -> datetime:
     """The next opening or slot, whichever there is to wait for; soon again while it is busy."""
     opening = min(openings[track.id] for track in waiting) - LEAD
     over = [track.eligible_at + track.validity for track in waiting if track.eligible_at]
     soonest = max(now + _AGAIN, opening)
-    if run.pace is not None and left:
-        soonest = max(soonest, free_at - _AGAIN)
+    if run.pace is not None:
+        soonest = max(soonest, soon)
     return min([soonest, *over])

@@ -1,12 +1,13 @@
 """Loop: bulks that wait become due: at their time, in their windows, at their pace.
 
 A bulk is looked at by one shaper at a time, under the lock of its row: what is to become due is
-planned by `domain/release.py` and written at once, a third of a second ahead. What was released
+planned by `domain/release.py` and written at once, a third of a second ahead; on a slow database,
+as far ahead as the writing takes. What was released
 and not sent in time comes back here for another slot, so that a stand-still of any kind is never
 followed by a burst. Pausing and cancelling are a word in the bulk's row; this loop does the rest.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from linegate.clock import Clock
 from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
 from linegate.domain.decide_sms import start_sms
 from linegate.domain.pace import LATEST
-from linegate.domain.release import LEAD, Run, Track, plan_release
+from linegate.domain.release import LEAD, Run, Track, behind, plan_release
 from linegate.low_water import LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
@@ -54,6 +55,7 @@ _SMALL = 50  # messages of a bulk that always have room
 _CHUNK = 1000  # messages ended in one transaction
 _TURNS = 1000
 _SOON = timedelta(milliseconds=150)
+_LAST_LOOKS = 3
 
 
 class Shaper:
@@ -69,6 +71,7 @@ class Shaper:
         self._metrics = metrics
         self._next_at: datetime | None = None
         self._low: defaultdict[int, LowWater[None]] = defaultdict(LowWater)
+        self._took: deque[timedelta] = deque(maxlen=_LAST_LOOKS)
 
     async def run_once(self) -> int:
         """Look at bulks whose time has come; gives how many."""
@@ -81,6 +84,8 @@ class Shaper:
             if released:
                 await tell_dispatcher(conn)
             self._next_at = await next_run_at(conn)
+        if runs:
+            self._took.append(self._clock.now() - now)
         self._metrics.released.inc(released)
         return len(runs) if self._next_at is not None and self._next_at <= now else 0
 
@@ -138,6 +143,7 @@ class Shaper:
             room=room,
             turns=len(turns),
             now=now,
+            behind=behind(self._took),
         )
         for track, at in plan.eligible:
             await mark_eligible(conn, track.id, eligible_at=at)

@@ -16,6 +16,7 @@ from linegate.domain.transport import Price, Receipt, Submission
 from linegate.shape.shaper import Shaper
 from linegate.shape.steering import Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
+from support.waiting import until
 from support.world import HOUR, SECOND, World
 
 UNKNOWN = Outcome(OutcomeKind.UNKNOWN, error=502)
@@ -359,6 +360,23 @@ async def test_a_receipt_before_the_answer_counts(sms: SmsWorld) -> None:
     await sms.send()
     assert await ended(sms, id_) == (5, 0)
     assert await sms.world.rows("SELECT 1 FROM sms_early") == []
+
+
+async def test_a_receipt_that_is_kept_while_its_answer_is_written_looks_again(
+    sms: SmsWorld,
+) -> None:
+    id_ = await failed_over(sms)
+    await sms.send()
+    pool = sms.world.pool
+    await pool.execute("UPDATE sms_part SET key = 'hidden'")
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE sms_early IN SHARE MODE")
+        taking = asyncio.ensure_future(sms.provider.receipt("1-1"))
+        waits = "SELECT 1 FROM pg_locks WHERE relation = 'sms_early'::regclass AND NOT granted"
+        await until(lambda: sms.world.rows(waits))
+        await pool.execute("UPDATE sms_part SET key = '1-1'")
+    assert await taking
+    assert await ended(sms, id_) == (5, 0)
 
 
 async def test_a_receipt_that_crossed_its_answer_is_joined_by_the_sweeper(sms: SmsWorld) -> None:

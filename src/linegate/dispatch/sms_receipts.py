@@ -100,8 +100,12 @@ class SmsReceipts:
 
     async def _flush(self, group: Sequence[Sequence[Told]]) -> list[None]:
         told = [each for call in group for each in call]
+        now = self._clock.now()
         async with transaction(self._pool) as conn:
-            taken = await settle_receipts(conn, told, self._clock.now())
+            taken = await settle_receipts(conn, told, now)
+        if taken["early"]:
+            async with transaction(self._pool) as conn:
+                await _look_again(conn, told, now)
         for result, receipts in taken.items():
             self._metrics.sms_receipts.labels(result).inc(receipts)
         return [None] * len(group)
@@ -141,8 +145,22 @@ async def take_waiting(
         await settle_receipts(conn, [_unpacked(*each) for each in waiting], now)
 
 
+async def _look_again(conn: Connection, told: Sequence[Told], now: datetime) -> None:
+    """Take receipts that were kept as early while their ids were being written."""
+    early = [each for each in told if not each[1].reference]
+    met = await match_receipts(conn, early)
+    keys = [
+        (route_id, key, receipt.destination)
+        for position, (route_id, receipt) in enumerate(early)
+        if position in met
+        for key in receipt.ids
+    ]
+    if keys:
+        await take_waiting(conn, keys, now)
+
+
 async def take_crossed(conn: Connection, now: datetime, *, limit: int) -> int:
-    """Join receipts and ids that were written at the same time; gives how many there were."""
+    """Join receipts and ids whose process died before it looked again; gives how many."""
     crossed = await match_early(conn, since=now - _CROSS_WITHIN, limit=limit)
     if crossed:
         await settle_receipts(conn, [_unpacked(*each) for each in crossed], now)

@@ -46,16 +46,26 @@ async def settle_sms(pool: Pool, settled: Sequence[SettledSms], now: datetime) -
     moved = [each for each in settled if not isinstance(each.step, Finish)]
     ended = [each for each in settled if isinstance(each.step, Finish)]
     written = 0
-    for part in (moved, ended):
-        if part:
+    if moved:
+        async with transaction(pool) as conn:
+            await _tell(conn, moved)
+            ours, parts = await _move(conn, moved, now)
+        written += ours
+        if parts:
+            # Now that the ids can be seen: a receipt is looked for by whoever was written last.
             async with transaction(pool) as conn:
-                tried = [each.tried for each in part if each.tried is not None]
-                if tried:
-                    await insert_sms_attempts(conn, tried)
-                written += await (
-                    _end(conn, part, now) if part is ended else _move(conn, part, now)
-                )
+                await take_waiting(conn, parts, now)
+    if ended:
+        async with transaction(pool) as conn:
+            await _tell(conn, ended)
+            written += await _end(conn, ended, now)
     return written
+
+
+async def _tell(conn: Connection, settled: Sequence[SettledSms]) -> None:
+    tried = [each.tried for each in settled if each.tried is not None]
+    if tried:
+        await insert_sms_attempts(conn, tried)
 
 
 async def _end(conn: Connection, ended: Sequence[SettledSms], now: datetime) -> int:
@@ -67,8 +77,13 @@ async def _end(conn: Connection, ended: Sequence[SettledSms], now: datetime) -> 
     return len(await finish_sms(conn, ends, now=now))
 
 
-async def _move(conn: Connection, moved: Sequence[SettledSms], now: datetime) -> int:
-    """Move legs; the ids of what was handed over are written and receipts that waited taken."""
+async def _move(
+    conn: Connection, moved: Sequence[SettledSms], now: datetime
+) -> tuple[int, list[tuple[int, str, str]]]:
+    """Move legs and write the ids of what was handed over.
+
+    Gives how many legs were ours, and the ids as route, key, number.
+    """
     steps = [
         (each.sms.leg, each.step, _parts(each))
         for each in moved
@@ -82,10 +97,7 @@ async def _move(conn: Connection, moved: Sequence[SettledSms], now: datetime) ->
     parts = [part for each in sent for part in _handed_over(each)]
     if parts:
         await insert_parts(conn, parts)
-        await take_waiting(
-            conn, [(part.route_id, part.key, part.destination) for part in parts], now
-        )
-    return len(ours)
+    return len(ours), [(part.route_id, part.key, part.destination) for part in parts]
 
 
 def _parts(settled: SettledSms) -> int:

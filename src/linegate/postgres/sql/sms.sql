@@ -365,7 +365,7 @@ taken AS (
 SELECT DISTINCT id, route_id, receipt FROM taken;
 
 -- name: match_early :many
--- The same for receipts and ids that crossed: each was written before the other could be seen.
+-- The same for receipts and ids that crossed, where nobody lived to look again.
 WITH met AS (
     SELECT DISTINCT early.id
     FROM sms_early AS early JOIN sms_part AS part ON part.route_id = early.route_id AND part.key = ANY (ARRAY[early.key])

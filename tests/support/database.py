@@ -19,6 +19,7 @@ import asyncpg
 
 from linegate.postgres.embedded import EmbeddedServer, start
 from linegate.postgres.migrate import migrate, migrations_in
+from linegate.postgres.partitions import ensure_partitions
 
 __all__ = ["TestServer", "blocking"]
 
@@ -31,7 +32,7 @@ _SETTINGS = {
     "max_wal_size": "1GB",
     "log_min_messages": "fatal",
 }
-_MIGRATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_MIGRATED_AT = datetime(2026, 1, 15, tzinfo=UTC)  # the day on which the tests' clock begins
 _TEMPLATE_LOCK = 7_301_401
 
 
@@ -103,7 +104,8 @@ class TestServer:
 
     async def _make_template(self, connection: Any) -> str:
         checksums = "".join(migration.checksum for migration in migrations_in())
-        name = f"template_{hashlib.sha256(checksums.encode()).hexdigest()[:16]}"
+        state = f"{_MIGRATED_AT}{checksums}"
+        name = f"template_{hashlib.sha256(state.encode()).hexdigest()[:16]}"
         ready: bool | None = await connection.fetchval(
             "SELECT datistemplate FROM pg_database WHERE datname = $1", name
         )
@@ -115,6 +117,7 @@ class TestServer:
         owner = await asyncpg.connect(self._dsn(name))
         try:
             await migrate(owner, now=_MIGRATED_AT)
+            await ensure_partitions(owner, now=_MIGRATED_AT)  # half a second that no test spends
         finally:
             await owner.close()
         await connection.execute(f"ALTER DATABASE {name} IS_TEMPLATE true ALLOW_CONNECTIONS false")

@@ -170,7 +170,9 @@ class Lives:
         """Read a batch of reports and write that they were taken."""
         now = self._now()
         async with self._store.pool.acquire() as conn:
-            found = await due_reports(conn, self._endpoint, after=START, limit=batch, now=now)
+            found = await due_reports(
+                conn, self._endpoint, after=START, in_hand=[], limit=batch, now=now
+            )
             reports = [(each.message.id, each.number) for each in found]
             await reports_taken(conn, _posted(self._endpoint, reports, now), now=now)
         if len(found) != batch:

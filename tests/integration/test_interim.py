@@ -23,7 +23,7 @@ def sent(world: World, state: State = State.SENT) -> WaitForEvent:
 
 async def waiting(world: World, endpoint: int) -> list[DueReport]:
     async with world.pool.acquire() as conn:
-        return await due_reports(conn, endpoint, after=START, limit=9, now=world.now)
+        return await due_reports(conn, endpoint, after=START, in_hand=[], limit=9, now=world.now)
 
 
 async def test_a_hand_over_is_reported_as_enroute_and_the_end_after_it(world: World) -> None:

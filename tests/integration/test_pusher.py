@@ -1,11 +1,13 @@
 """The pusher on real PostgreSQL against receivers that work, fail, hang and come back."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 from standardwebhooks import Webhook
 
 from linegate.postgres.pool import Pool
+from linegate.webhook.client import WebhookTimeouts
 from support.clock import FakeClock
 from support.fault_server import Connection, FaultServer, answering, serving
 from support.pushing import pushing
@@ -250,3 +252,38 @@ async def test_a_report_that_joins_a_retried_batch_does_not_share_its_id(
         failed.body,
         failed.headers["webhook-id"],
     )
+
+
+async def test_what_is_written_late_does_not_wait_until_an_endpoint_has_a_rest(
+    pool: Pool, clock: FakeClock
+) -> None:
+    """Each post is answered when the next one has come, so something is always under way."""
+    scene = await given_account(pool, clock.now())
+    began, posts = clock.now(), 12
+    late: list[int] = []
+    last = asyncio.Event()
+
+    async def busy(connection: Connection) -> None:
+        while True:
+            await connection.read_request()
+            number = len(connection.server.requests)
+            await clock.advance(timedelta(milliseconds=300))
+            if number < posts:
+                await scene.finished(100, now=clock.now(), endpoint_id=endpoint)
+            else:
+                last.set()
+            if number == 4:  # committed after later ones: its transaction was a long one
+                late.extend(await scene.finished(1, now=began, endpoint_id=endpoint))
+            while 1 < number == len(connection.server.requests) and not last.is_set():
+                connection.server.arrived.clear()
+                await connection.server.arrived.wait()
+            await connection.answer()
+
+    patient = WebhookTimeouts(connect=timedelta(seconds=5), total=timedelta(seconds=15))
+    async with serving(busy) as server, pushing(pool, clock, patient) as push:
+        endpoint = await scene.endpoint(server.url)
+        await scene.finished(300, now=began, endpoint_id=endpoint)
+        await push()
+    told = ids_of(server)
+    assert len(told) == 300 + 100 * (posts - 1) + 1
+    assert told.index(f"{late[0]:016x}") < 700

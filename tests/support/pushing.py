@@ -21,9 +21,11 @@ Rounds = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def pushing(pool: Pool, clock: FakeClock) -> AsyncIterator[Rounds]:
+async def pushing(
+    pool: Pool, clock: FakeClock, timeouts: WebhookTimeouts = QUICK
+) -> AsyncIterator[Rounds]:
     """Gives what leases everything due and returns when all of it was tried."""
-    async with WebhookClient(Guard(allow_private=True), timeouts=QUICK) as client:
+    async with WebhookClient(Guard(allow_private=True), timeouts=timeouts) as client:
 
         async def once() -> None:
             pusher = Pusher(

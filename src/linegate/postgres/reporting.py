@@ -186,10 +186,14 @@ async def due_reports(
     endpoint_id: int,
     *,
     after: tuple[datetime, int, int],
+    in_hand: Sequence[int],
     limit: int,
     now: datetime,
 ) -> list[DueReport]:
-    """The oldest reports that wait for an endpoint, after a place in its order."""
+    """The oldest reports that wait for an endpoint, after a place in its order.
+
+    in_hand: messages whose reports are not wanted: they are under way.
+    """
     after_at, after_id, after_number = after
     rows = await bundled().due_reports.many(
         conn,
@@ -197,6 +201,7 @@ async def due_reports(
         after_at=after_at,
         after_id=after_id,
         after_number=after_number,
+        in_hand=in_hand,
         limit=limit,
         now=now,
     )

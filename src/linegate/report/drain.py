@@ -45,6 +45,8 @@ _READ_AT_ONCE = 2000
 _GIVEN_UP_AT_ONCE = 5000
 _FIRST = (0, -1)  # before all reports of one instant
 _LATE = timedelta(seconds=1)  # how late a report may be written and still be found in this turn
+_WHOLE_EVERY = timedelta(milliseconds=200)
+_SHARE = 20  # of so much time one part may go into looks from the start
 START = (BEGINNING, *_FIRST)
 """A place before all reports of an endpoint."""
 
@@ -83,6 +85,8 @@ class Drain:
         self._posts: set[asyncio.Task[None]] = set()
         self._start = (since, *_FIRST)
         self._after = self._start
+        self._in_hand: set[int] = set()  # messages whose reports were read and are not settled
+        self._whole_at = BEGINNING
 
     async def run(self) -> None:
         """Push until nothing is due, the endpoint fails or its turn is over; then give it back."""
@@ -122,25 +126,38 @@ class Drain:
         return self._probe_at is None and not self._with.stopping.is_set()
 
     async def _read(self, target: Target) -> bool:
-        """Read on; from the start again once nothing is in hand: what is new may stand before."""
+        """Read on; whether something was found.
+
+        Every so often, and when nothing is in hand, from the start: what another process, or a
+        longer transaction, wrote late stands before what was read already.
+        """
         limit = min(_READ_AT_ONCE, target.bucket * self._window)
-        while True:
-            async with self._with.pool.acquire() as conn:
-                began = self._with.clock.now()
-                due = await due_reports(
-                    conn, self.endpoint.id, after=self._after, limit=limit, now=began
-                )
-            if self._after == self._start and self._with.clock.now() - began >= CHEAP:
-                first = due[0].place[0] if due else began  # do not walk there again
-                self._start = (max(self._start[0], first - _LATE), *_FIRST)
-                self._after = self._start
-            if due:
-                self._after = due[-1].place
-                self._waiting.extend(batches_of(due, target.bucket))
-                return True
-            if self._posts or self._after == self._start:
-                return False
-            self._after = self._start
+        began = self._with.clock.now()
+        is_whole = not self._in_hand or began >= self._whole_at
+        async with self._with.pool.acquire() as conn:
+            due = await due_reports(
+                conn,
+                self.endpoint.id,
+                after=self._start if is_whole else self._after,
+                in_hand=list(self._in_hand) if is_whole else [],
+                limit=limit,
+                now=began,
+            )
+        if is_whole:
+            self._note_whole(due, began, self._with.clock.now())
+        if due:
+            self._after = max(self._after, due[-1].place)
+            self._in_hand.update(report.message.id for report in due)
+            self._waiting.extend(batches_of(due, target.bucket))
+        return bool(due)
+
+    def _note_whole(self, due: list[DueReport], began: datetime, now: datetime) -> None:
+        """After a look from the start: when the next one is, and where it starts."""
+        took = now - began
+        self._whole_at = now + max(_WHOLE_EVERY, _SHARE * took)
+        if took >= CHEAP:  # dead rows stand there that no look has to walk over again
+            first = due[0].place[0] if due else began
+            self._start = (max(self._start[0], first - _LATE), *_FIRST)
 
     async def _pace(self, target: Target) -> None:
         if target.pause is None:
@@ -179,6 +196,7 @@ class Drain:
             else:
                 rows = [_failed(report, outcome, now) for report in batch]
                 await reports_failed(conn, post, rows, now=now)
+        self._in_hand.difference_update(report.message.id for report in batch)
         self._learn(outcome, started, now)
         if self._with.tracer is not None:
             for span in spans_of_post(batch, outcome, started, now):

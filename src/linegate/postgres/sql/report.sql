@@ -95,7 +95,7 @@ FROM (SELECT id FROM endpoint WHERE turn_at IS NOT NULL ORDER BY turn_at DESC LI
 LEFT JOIN unnest(:marked_ids::bigint[], :marks::timestamptz[]) AS mark (id, since) ON mark.id = known.id;
 
 -- name: due_reports :many
--- The oldest reports that wait for one endpoint, after those that are in hand already.
+-- The oldest reports that wait for one endpoint, after a place in its order, without those in hand.
 SELECT push.message_id AS id, push.number, push.tries, push.due_at, push.retry_at,
        COALESCE(push.status, final.status) AS status, COALESCE(push.error, final.error) AS error,
        COALESCE(push.at, final.sent_at) AS sent_at, COALESCE(push.at, final.done_at) AS done_at,
@@ -109,6 +109,7 @@ FROM (SELECT * FROM push
       WHERE endpoint_id = :endpoint_id AND given_up_at IS NULL AND COALESCE(retry_at, due_at) <= :now
         AND (COALESCE(retry_at, due_at), message_id, number)
           > (:after_at::timestamptz, :after_id::bigint, :after_number::smallint)
+        AND message_id <> ALL (:in_hand::bigint[])
       ORDER BY COALESCE(retry_at, due_at), message_id, number LIMIT :limit) AS push
 LEFT JOIN final ON final.message_id = push.message_id AND push.number = 0
 LEFT JOIN sms_end ON sms_end.message_id = push.message_id AND push.number = 0

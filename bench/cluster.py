@@ -29,6 +29,18 @@ from rich.table import Table
 
 _NODES = ("one", "two", "three")
 _STALLED_AFTER = 90.0  # seconds without a new report
+_LEFT = """
+SELECT 'queue', name, step::text, count(*), 'due in', min(due_at) - now()
+FROM queue JOIN sender ON sender.id = sender_id GROUP BY name, step
+UNION ALL
+SELECT 'sms_leg', name, step::text, count(*), 'due in', min(due_at) - now()
+FROM sms_leg LEFT JOIN sms_route ON sms_route.id = route_id GROUP BY name, step
+UNION ALL
+SELECT 'track', status::text, '', sum(track.last_id - position), 'look in', min(next_at) - now()
+FROM track JOIN bulk_run USING (bulk_id) GROUP BY status
+UNION ALL
+SELECT 'push', url, '', count(*), 'due in', min(due_at) - now()
+FROM push JOIN endpoint ON endpoint.id = endpoint_id GROUP BY url"""
 _console = Console(width=110, highlight=False)
 
 
@@ -179,7 +191,11 @@ async def run(cluster: Cluster, plan: Plan, tell_story: Callable[[Story], Awaita
     await cluster.look()
     verdicts = await judged(cluster, load, story.faults * plan.in_flight)
     _show(verdicts)
-    return not any(verdict.wrong for verdict in verdicts)
+    well = not any(verdict.wrong for verdict in verdicts)
+    if not well:
+        for row in await cluster.pool.fetch(_LEFT):
+            story.tell(" ".join(map(str, row.values())))
+    return well
 
 
 async def _look(cluster: Cluster) -> None:

@@ -17,6 +17,7 @@ from linegate.domain.violation import Violation
 __all__ = ["shortcomings"]
 
 _AT_MOST = 50
+_ROUNDS = 200  # one error may take several: what stands in for a member may be wrong too
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+)`", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]`]+|\[\d+\]|\[\.\.\.\]")
@@ -47,7 +48,9 @@ def shortcomings(tree: Any, kind: type) -> list[Violation]:
     tree: JSON or TOML as Python values; it is changed.
     """
     found: dict[str, Violation] = {}
-    while len(found) < _AT_MOST:
+    for _ in range(_ROUNDS):
+        if len(found) >= _AT_MOST:
+            break
         try:
             msgspec.convert(tree, kind)
         except msgspec.ValidationError as error:
@@ -59,7 +62,7 @@ def shortcomings(tree: Any, kind: type) -> list[Violation]:
             path = _path(at) or "body"
             # What was taken out for being wrong is not missing.
             found.setdefault(path, Violation(path, _words(reason, kind, at)))
-            if _put(tree, steps, missing[1]) if missing else _take_out(tree, at):
+            if _put(tree, steps, missing[1]) if missing else _take_out(tree, at, bool(unknown)):
                 continue
             if steps and _take_out(tree, steps):
                 continue
@@ -129,14 +132,17 @@ def _put(tree: Any, steps: list[str], name: str) -> bool:
     return True
 
 
-def _take_out(tree: Any, steps: list[str]) -> bool:
-    """Take the member out that is wrong, with the whole list of an element; False if it is all."""
+def _take_out(tree: Any, steps: list[str], for_good: bool = False) -> bool:
+    """Take the member out that is wrong, with the whole list of an element; False if it is all.
+
+    for_good: nothing stands in for it, as it does for a required one.
+    """
     while steps and steps[-1][0] == "[":
         steps = steps[:-1]
     parent = _at(tree, steps[:-1]) if steps else None
     if not isinstance(parent, dict) or steps[-1] not in parent:
         return False
-    if steps[-1] in _STAND_INS:
+    if steps[-1] in _STAND_INS and not for_good:
         parent[steps[-1]] = deepcopy(_STAND_INS[steps[-1]])
     else:
         del parent[steps[-1]]

@@ -10,12 +10,14 @@ import pytest
 
 from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.accepted import Accepted, BulkIdTaken, Full
+from linegate.accept.once import Once, Repeated
 from linegate.accept.remover import ImportRemover
 from linegate.cli.keys import create_key
 from linegate.domain.bulk import Rejection
 from linegate.domain.ids import IdMaker
 from linegate.domain.policy import Room
 from linegate.postgres.dispatching import Arrived, deliver
+from linegate.postgres.idempotency import Asked
 from linegate.postgres.pool import Pool
 from linegate.report.rollup import Rollup
 from support.clock import FakeClock
@@ -100,6 +102,20 @@ async def test_only_what_is_written_takes_room(world: World) -> None:
     assert isinstance(known, Accepted)
     assert known.duplicates == {0}
     assert await waiting(world.pool) == 1
+
+
+async def test_repeat_that_comes_at_the_limit_gets_the_first_answer(world: World) -> None:
+    room, bulk = Room(KEY, of_key=3), world.a_bulk(world.an_object(3))
+    once = Once(Asked(bulk.account_id, "again"), b"digest", lambda _: b"the first answer")
+    answers = await asyncio.gather(
+        *(world.acceptor.accept_once(world.a_bulk(world.an_object(3)), once, room) for _ in "ab")
+    )
+    assert [each for each in answers if not isinstance(each, Accepted)] == [
+        Repeated(b"the first answer")
+    ]
+    other = Once(Asked(bulk.account_id, "another"), b"digest", lambda _: b"")
+    assert await world.acceptor.accept_once(bulk, other, room) == Full("key", 3, 3, 3)
+    assert await waiting(world.pool) == 3
 
 
 async def send(gateway: Gateway, key: str, count: int, **headers: str) -> Answer:

@@ -5,17 +5,18 @@ a bulkId that was used before refuses the whole bulk, a messageId that was used 
 message. A request with an Idempotency-Key takes that first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from linegate.accept.accepted import Accepted, BulkIdTaken, Full
 from linegate.accept.once import KeyReused, Once, Repeated, claim, first_answer, keep
-from linegate.accept.room import Wanted, count_in, fit
+from linegate.accept.room import Wanted, count_in, fit, hold
 from linegate.accept.rows import Numbered, rows_of
 from linegate.domain.bulk import Bulk, MessageObject
 from linegate.domain.ids import IdMaker, public_id
 from linegate.domain.policy import ANYWHERE, Room
 from linegate.group_commit import GroupCommit
+from linegate.postgres.backlog import Counter
 from linegate.postgres.bulks import claim_client_ids, insert_accepted, insert_waiting
 from linegate.postgres.idempotency import Asked
 from linegate.postgres.pool import Connection, Pool, transaction
@@ -88,12 +89,9 @@ class Acceptor:
         return Numbered(bulk, self._ids.block(needed, bulk.accepted_at), size, tracks, once, room)
 
     async def _flush(self, group: Sequence[Numbered]) -> Sequence[Result | _Again]:
-        if any(each.room.is_limited for each in group):
+        if any(each.room.is_limited or each.once is not None for each in group):
             async with transaction(self._pool) as conn:
-                return await self._flush_limited(conn, group)
-        if any(each.once is not None for each in group):
-            async with transaction(self._pool) as conn:
-                return await self._flush_keyed(conn, group)
+                return await self._flush_checked(conn, group)
         if any(_needs_more(each) for each in group):
             async with transaction(self._pool) as conn:
                 return await self._flush_together(conn, group)
@@ -102,32 +100,18 @@ class Acceptor:
             await insert_accepted(conn, rows_of(group, frozenset()), now=_latest(group))
         return [_answer(each, frozenset()) for each in group]
 
-    async def _flush_limited(
+    async def _flush_checked(
         self, conn: Connection, group: Sequence[Numbered]
     ) -> Sequence[Result | _Again]:
-        """Leaves out what has no room. Counts are locked first: whoever waits for them holds
-        nothing that another could wait for."""
-        full = await fit(conn, {each.ids[0]: _wanted(each) for each in group})
-        kept = [each for each in group if each.ids[0] not in full]
-        answers = await self._flush_keyed(conn, kept) if kept else []
-        answered = list(zip(kept, answers, strict=True))
-        taken = [
-            _wanted(each, len(answer.duplicates))
-            for each, answer in answered
-            if isinstance(answer, Accepted)
-        ]
-        await count_in(conn, taken)
-        known = {each.ids[0]: answer for each, answer in answered}
-        return [full.get(each.ids[0]) or known[each.ids[0]] for each in group]
-
-    async def _flush_keyed(
-        self, conn: Connection, group: Sequence[Numbered]
-    ) -> Sequence[Result | _Again]:
+        """Leaves out repeats, and what has no room. Counts are locked first: whoever waits for them
+        holds nothing that another could wait for. A repeat needs no room: it is answered.
+        """
+        held = await hold(conn, map(_wanted, group))
         first = _first_of_each_key(group)
         onces = [each.once for each in first if each.once is not None]
         before = await claim(conn, onces, _latest(group)) if onces else {}
         fresh = [each for each in first if each.once is None or each.once.asked not in before]
-        answers = await self._flush_together(conn, fresh)
+        answers = await self._flush_fitting(conn, fresh, held)
         await keep(
             conn,
             [(each.once, answer) for each, answer in zip(fresh, answers, strict=True) if each.once],
@@ -139,6 +123,24 @@ class Acceptor:
         }
         results |= {each.ids[0]: answer for each, answer in zip(fresh, answers, strict=True)}
         return [results.get(each.ids[0], _Again()) for each in group]
+
+    async def _flush_fitting(
+        self, conn: Connection, group: Sequence[Numbered], held: Mapping[Counter, int]
+    ) -> list[Accepted | BulkIdTaken | Full]:
+        """Take those for which there is room, and count them."""
+        full = fit({each.ids[0]: _wanted(each) for each in group}, held)
+        kept = [each for each in group if each.ids[0] not in full]
+        answered = list(zip(kept, await self._flush_together(conn, kept), strict=True))
+        await count_in(
+            conn,
+            [
+                _wanted(each, len(answer.duplicates))
+                for each, answer in answered
+                if isinstance(answer, Accepted)
+            ],
+        )
+        known = {each.ids[0]: answer for each, answer in answered}
+        return [full.get(each.ids[0]) or known[each.ids[0]] for each in group]
 
     async def _flush_together(
         self, conn: Connection, group: Sequence[Numbered]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from linegate.accept.accepted import Accepted, BulkIdTaken, Full
-from linegate.accept.room import Wanted, count_in, fit
+from linegate.accept.room import Wanted, count_in, fit, hold
 from linegate.accept.rows import window_text
 from linegate.domain.bulk import Bulk, MessageObject, Rejection
 from linegate.domain.ids import IdMaker, lane_of, public_id
@@ -94,7 +94,7 @@ class Importer:
         room = importing.room = importing.room or room
         wanted = Wanted(importing.account_id, room, len(ids) - len(part.rejections), len(ids))
         async with transaction(self._pool) as conn:
-            if room.is_limited and (full := await fit(conn, {0: wanted})):
+            if full := fit({0: wanted}, await hold(conn, [wanted])):
                 return full[0]
             duplicates = await _duplicates(conn, importing.account_id, part, ids)
             object_id = await self._object(conn, importing, part, room, now)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linegate.accept.accepted import Accepted, BulkIdTaken
+from linegate.accept.accepted import Accepted, BulkIdTaken, Full
 from linegate.postgres.idempotency import (
     Asked,
     Kept,
@@ -75,7 +75,9 @@ async def claim(
     return {asked: _outcome(each, digests[asked]) for asked, each in kept.items()}
 
 
-async def keep(conn: Connection, results: Sequence[tuple[Once, Accepted | BulkIdTaken]]) -> None:
+async def keep(
+    conn: Connection, results: Sequence[tuple[Once, Accepted | BulkIdTaken | Full]]
+) -> None:
     """Keep the answers of what was taken; let go of the keys of what was not."""
     answers, refused = {}, []
     for once, result in results:

@@ -13,7 +13,7 @@ from linegate.domain.policy import Room
 from linegate.postgres.backlog import Counter, add_waiting, lock_waiting
 from linegate.postgres.pool import Connection
 
-__all__ = ["Wanted", "count_in", "fit"]
+__all__ = ["Wanted", "count_in", "fit", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,25 @@ class Wanted:
     written: int
 
 
-async def fit(conn: Connection, asked: Mapping[int, Wanted]) -> dict[int, Full]:
-    """Those of the requests, in order, for which there is no room; counts are held from now on."""
-    limited = [each for each in asked.values() if each.room.is_limited]
-    held = await lock_waiting(conn, {row for each in limited for row in _rows(each)})
+async def hold(conn: Connection, asked: Iterable[Wanted]) -> dict[Counter, int]:
+    """How many messages wait where these requests have a limit; held until the transaction ends."""
+    rows = {row for each in asked if each.room.is_limited for row in _rows(each)}
+    return await lock_waiting(conn, rows) if rows else {}
+
+
+def fit(asked: Mapping[int, Wanted], held: Mapping[Counter, int]) -> dict[int, Full]:
+    """Those of the requests, in order, for which there is no room; held: as `hold` gave it."""
+    waiting = dict(held)
     full = {}
     for id_, each in asked.items():
         if not each.room.is_limited:
             continue
-        refused = _refused(each, held)
+        refused = _refused(each, waiting)
         if refused is not None:
             full[id_] = refused
             continue
         for row in _rows(each):
-            held[row] += each.written
+            waiting[row] += each.written
     return full
 
 

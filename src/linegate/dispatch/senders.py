@@ -10,6 +10,7 @@ import structlog
 from linegate.clock import Clock
 from linegate.domain.circuit import Circuit, Hold
 from linegate.domain.outcome import Outcome
+from linegate.domain.share import room_of
 from linegate.line.tokens import TokenSource
 from linegate.metrics import Metrics
 from linegate.postgres.directory import (
@@ -84,8 +85,7 @@ class Senders:
     def wanted(self, free: int, now: datetime) -> dict[int, int]:
         """How many messages each sender may have claimed, of `free` places.
 
-        The least busy first. None holds more than three quarters of the places that the others
-        leave it: however slowly LINE answers one, another finds room.
+        The least busy first, and none more than its share.
         """
         busy = sum(1 for sender in self._by_id.values() if sender.in_flight)
         wanted: dict[int, int] = {}
@@ -93,7 +93,7 @@ class Senders:
             if sender.row.suspended_at is not None:
                 continue
             others = busy - (1 if sender.in_flight else 0)
-            share = min(_room_of(sender, free), max(1, free // (others + 1)))
+            share = min(room_of(free, sender.in_flight), max(1, free // (others + 1)))
             places = sender.circuit.places(share, now)
             if sender.circuit.hold is not None and sender.refusal() is None and sender.in_flight:
                 places = 0  # one probe at a time
@@ -154,11 +154,6 @@ class Senders:
         known.circuit = _merged(known.circuit, row)
         known.row = row
         return known
-
-
-def _room_of(sender: LiveSender, free: int) -> int:
-    """How many more a sender may hold, of `free` places and its own."""
-    return max(1, (free + sender.in_flight) * 3 // 4) - sender.in_flight
 
 
 def _credentials(row: SenderRow) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from linegate.dispatch.sms_routes import HeldRoute, SmsRoutes
 from linegate.dispatch.sms_settle import SettledSms, settle_sms
 from linegate.domain.decide_sms import SmsAgain, after_submit, when_sms_closed, when_sms_late
 from linegate.domain.pace import begin_by
+from linegate.domain.share import room_of
 from linegate.domain.transport import Submission
 from linegate.group_commit import GroupCommit
 from linegate.low_water import Look, LowWater
@@ -147,14 +148,13 @@ class SmsDispatcher:
     def _places(self, now: datetime) -> dict[int, int]:
         """Places to fill, by route. A claim costs a round trip, so a busy route waits for a few.
 
-        No route holds more than three quarters of what the others leave it: a provider that does
-        not answer keeps nobody else's waiting.
+        No route takes more than its share: a provider that does not answer keeps nobody else's
+        waiting.
         """
         left = _IN_FLIGHT - len(self._held)
         wanted: dict[int, int] = {}
         for id_, held in self._routes.held(now).items():
-            share = (left + held.under_way) * 3 // 4 - held.under_way
-            places = min(held.places(), left, share)
+            places = min(held.places(), left, room_of(left, held.under_way))
             if places > 0 and places >= min(_FEW, held.under_way // 3):
                 wanted[id_] = places
                 left -= places

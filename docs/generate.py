@@ -64,18 +64,20 @@ def errors() -> str:
 
 def routes() -> str:
     """Every path of the API, with the first line of what its handler says of itself."""
-    # The handlers are only asked for their names: nothing has to be opened for that.
-    blank: dict[str, Any] = {}
-    for part in fields(Routes):
-        handler: Any = part.type
-        blank[part.name] = handler.__new__(handler)
     rows = []
-    for route in create_app(Routes(**blank)).routes:
+    for route in create_app(_blank(Routes)).routes:
         path = str(getattr(route, "path", ""))
         for method, handler in _by_method(route):
             said = re.sub(r"^[A-Z]+( /\S+)?: ", "", (handler.__doc__ or "").partition("\n")[0])
             rows.append((method, f"`{path}`", said))
     return _table(("Method", "Path", "Does"), rows)
+
+
+def _blank(kind: Any) -> Any:
+    """Handlers by their groups, only asked for their names: nothing has to be opened for that."""
+    if kind.__module__ != Routes.__module__:
+        return kind.__new__(kind)
+    return kind(**{part.name: _blank(part.type) for part in fields(kind)})
 
 
 def _by_method(route: Any) -> list[tuple[str, Any]]:

@@ -5,98 +5,55 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from linegate.accept.accept_bulk import Acceptor
 from linegate.accept.forgetter import Forgetter
-from linegate.accept.import_bulk import Importer
 from linegate.accept.remover import ImportRemover
-from linegate.api.app import Routes, create_app
-from linegate.api.bulks import Bulks
-from linegate.api.callbacks import LineWebhook
-from linegate.api.client_certificates import ClientCertificates
-from linegate.api.database_metrics import DatabaseMetrics
-from linegate.api.directory import Directory
-from linegate.api.front import Front
-from linegate.api.gate import Gate
 from linegate.api.health import Health, Scraped
-from linegate.api.imports import Import
-from linegate.api.intake import Intake
-from linegate.api.logs import Logs
-from linegate.api.notifying import Notifying
-from linegate.api.operator import Operator
-from linegate.api.operator_access import OperatorAccess
-from linegate.api.operator_desk import Desk
-from linegate.api.operator_parts import OperatorParts
-from linegate.api.pressure import Pressure
-from linegate.api.preview import Preview
 from linegate.api.probes import create_probes
-from linegate.api.profiles import Profiles
-from linegate.api.provisioning import Provisioning
-from linegate.api.quotas import Quotas
-from linegate.api.reports import Reports
-from linegate.api.scraper import loopback_or_key
-from linegate.api.security_settings import SecuritySettings
-from linegate.api.send import Send
-from linegate.api.sessions import Sessions
-from linegate.api.statistics import Statistics
-from linegate.api.subscriptions import Subscriptions
-from linegate.api.templates import Templates
-from linegate.api.validate import Validate
+from linegate.api_service import add_tracer, build_api
 from linegate.clock import Clock
 from linegate.config import Settings
-from linegate.console.app import Console
-from linegate.console_hands import console_hands
 from linegate.credentials import token_sources
 from linegate.dispatch.attempt_log import AttemptLog
 from linegate.dispatch.dispatcher import Dispatcher, DispatchOptions
 from linegate.dispatch.ears import Ears
 from linegate.dispatch.keeper import LeaseKeeper
-from linegate.dispatch.receipts import Receipts
 from linegate.dispatch.reconciler import Reconciler
 from linegate.dispatch.senders import Senders
 from linegate.dispatch.suspender import Suspender
 from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
-from linegate.domain.ids import IdMaker
 from linegate.http_server import served
-from linegate.line.catalogue import load_catalogue
 from linegate.line.client import LineClient, Timeouts
 from linegate.metrics import Metrics
 from linegate.postgres.clock import kept_time
-from linegate.postgres.directory import next_process_number
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
-from linegate.relay.inbox import RelayInbox
 from linegate.relay.relayer import Relayer
 from linegate.report.census import Census
 from linegate.report.leftovers import Leftovers
-from linegate.report.logbook import Logbook
 from linegate.report.partitioner import Partitioner
-from linegate.report.puller import Puller
 from linegate.report.pulse import Pulse
 from linegate.report.pusher import Pusher
 from linegate.report.retention import Retention
 from linegate.report.rollup import Rollup
 from linegate.report.teller import TraceTeller
-from linegate.sealing import account_context, sender_context
+from linegate.sealing import account_context
 from linegate.shape.counter import Counter
 from linegate.shape.shaper import STALE_AFTER, Shaper
-from linegate.shape.steering import Steering
-from linegate.sms_worker import add_sms, sms_webhook
+from linegate.sms_worker import add_sms
 from linegate.supervisor import Supervisor, failing_loops
-from linegate.tracing import Tracer, open_tracer
+from linegate.tracing import Tracer
 from linegate.webhook.client import WebhookClient
 from linegate.webhook.guard import Guard
 
-__all__ = ["build_api", "opened_store", "running_worker", "serve_api", "served"]
+__all__ = ["opened_store", "running_worker", "serve_api", "served"]
 
 _log = structlog.get_logger()
-_LINGER = timedelta(milliseconds=8)  # under load only: a lone request never waits
 
 
 def opened_store(
@@ -144,124 +101,6 @@ async def serve_api(
             await asyncio.get_running_loop().create_future()
 
 
-async def build_api(
-    stack: AsyncExitStack,
-    store: Store,
-    settings: Settings,
-    clock: Clock,
-    metrics: Metrics,
-    scrape: Callable[[], CollectorRegistry],
-    failing: Callable[[], Sequence[str]] = tuple,
-) -> Front:
-    """The API on an open store; what it must finish at the end is left to `stack`."""
-    async with store.pool.acquire() as conn:
-        ids = IdMaker(await next_process_number(conn))
-    catalogue = load_catalogue(settings.line_template_catalogue)
-    directory = Directory(store.pool, clock, catalogue)
-    acceptor = Acceptor(store.pool, ids, linger=_LINGER)
-    stack.push_async_callback(acceptor.aclose)
-    receipts = Receipts(store.pool, clock, metrics, linger=_LINGER)
-    stack.push_async_callback(receipts.aclose)
-    gate = _gate(stack, store, settings, directory)
-    guard = Guard(allow_private=settings.webhook_allow_private)
-    client = await stack.enter_async_context(WebhookClient(guard))
-    notifying = _notifying(store, directory, guard, clock)
-    intake = Intake(
-        directory,
-        body_limit=settings.body_limit,
-        destinations_limit=settings.destinations_limit,
-    )
-    desk = Desk(store.pool, directory, store.vault, clock)
-    send = Send(directory, acceptor, gate, clock, metrics, intake)
-    routes = Routes(
-        send=send,
-        bulks=Bulks(directory, Steering(store.pool), clock),
-        imports=Import(
-            directory, Importer(store.pool, ids), gate, clock, metrics, settings.body_limit
-        ),
-        reports=Reports(directory, Puller(store.pool, clock, metrics), clock),
-        logs=Logs(directory, Logbook(store.pool, clock), clock),
-        line_webhook=LineWebhook(
-            directory,
-            receipts,
-            RelayInbox(store.pool),
-            clock,
-            metrics,
-            lambda name, sealed: store.vault.open(sealed, context=sender_context(name, "secret")),
-        ),
-        sms_webhook=sms_webhook(stack, store, settings, clock, metrics),
-        health=Health(
-            store.pool,
-            Scraped(scrape, DatabaseMetrics(store.pool, clock).families),
-            failing,
-            loopback_or_key(directory, clock),
-        ),
-        sessions=Sessions(directory, clock),
-        statistics=Statistics(store.pool, directory, clock),
-        operator=Operator(desk),
-        operator_access=OperatorAccess(desk),
-        operator_parts=OperatorParts(desk),
-        applications=Provisioning(store.pool, directory, clock, "application"),
-        entities=Provisioning(store.pool, directory, clock, "entity"),
-        subscriptions=Subscriptions(notifying),
-        profiles=Profiles(notifying),
-        security=SecuritySettings(notifying),
-        certificates=ClientCertificates(notifying, client),
-        templates=Templates(directory, store.pool, clock, body_limit=settings.body_limit),
-        validate=Validate(directory, store.pool, clock, intake),
-        preview=Preview(directory, clock, intake),
-    )
-    hands = console_hands(store, settings, clock, directory, intake, send, notifying)
-    console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
-    tracer = _tracer(stack, settings, clock, metrics, "api")
-    return create_app(routes, console.routes(), metrics, tracer)
-
-
-def _tracer(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, metrics: Metrics, role: str
-) -> Tracer | None:
-    """What traces, if the settings say so; closed with `stack`."""
-    tracer = open_tracer(
-        settings.trace_endpoint,
-        share=settings.trace_share,
-        role=role,
-        clock=clock,
-        metrics=metrics,
-    )
-    if tracer is not None:
-        stack.push_async_callback(tracer.aclose)
-    return tracer
-
-
-def _simulator_url(settings: Settings) -> str | None:
-    """Where a simulated LINE may be asked what phones show; None beside the real one."""
-    host = urlsplit(settings.line_api_url).hostname
-    return settings.line_api_url if host in ("127.0.0.1", "localhost", "::1") else None
-
-
-def _notifying(store: Store, directory: Directory, guard: Guard, clock: Clock) -> Notifying:
-    return Notifying(
-        directory,
-        store.pool,
-        clock,
-        lambda name, what, sealed: store.vault.open(sealed, context=account_context(name, what)),
-        lambda name, what, text: store.vault.seal(text, context=account_context(name, what)),
-        guard.refusal_of,
-    )
-
-
-def _gate(stack: AsyncExitStack, store: Store, settings: Settings, directory: Directory) -> Gate:
-    quotas = Quotas(store.pool)
-    stack.push_async_callback(quotas.aclose)
-    pressure = Pressure(
-        store.pool,
-        home=settings.home if settings.is_embedded else None,
-        disk_reserve=settings.disk_reserve,
-        waiting_limit=settings.waiting_limit,
-    )
-    return Gate(directory, quotas, pressure)
-
-
 @asynccontextmanager
 async def running_worker(
     settings: Settings, clock: Clock, metrics: Metrics, *, with_probes: bool = False
@@ -296,7 +135,7 @@ async def running_worker(
         supervisor.add(attempt_log)
         await _add_dispatch(supervisor, wakeup, store, line, settings, clock, metrics, attempt_log)
         await add_sms(stack, supervisor, wakeup, store, settings, clock, metrics, attempt_log)
-        tracer = _tracer(stack, settings, clock, metrics, "worker")
+        tracer = add_tracer(stack, settings, clock, metrics, "worker")
         _add_report(supervisor, wakeup, store, client, clock, metrics, tracer)
         supervisor.add(Retention(store.pool, clock, days=settings.retention_days))
         kept = timedelta(days=settings.retention_days)

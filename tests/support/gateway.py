@@ -10,13 +10,14 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
+from linegate.api_service import build_api
 from linegate.cli.accounts import create_account
 from linegate.cli.senders import create_sender
 from linegate.clock import Clock
 from linegate.config import Settings, load
 from linegate.metrics import Metrics
 from linegate.postgres.store import Store
-from linegate.service import build_api, opened_store, served
+from linegate.service import opened_store, served
 
 __all__ = ["ACCOUNT", "CHANNEL_SECRET", "SENDER", "Answer", "Gateway", "a_request", "running_api"]
 

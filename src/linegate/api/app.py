@@ -42,37 +42,58 @@ from linegate.metrics import Metrics
 from linegate.postgres.pool import AWAY
 from linegate.tracing import Tracer
 
-__all__ = ["Routes", "create_app"]
+__all__ = ["Messages", "Notifications", "Operators", "Routes", "create_app"]
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What answers below /line/1: messages sent, steered, looked up."""
+
+    send: Send
+    imports: Import
+    bulks: Bulks
+    reports: Reports
+    logs: Logs
+    statistics: Statistics
+    templates: Templates
+    validate: Validate
+    preview: Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """What answers below /operator/1."""
+
+    accounts: Operator
+    access: OperatorAccess
+    parts: OperatorParts
+
+
+@dataclass(frozen=True, slots=True)
+class Notifications:
+    """What answers below /subscriptions/1."""
+
+    subscriptions: Subscriptions
+    profiles: Profiles
+    security: SecuritySettings
+    certificates: ClientCertificates
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
     """What answers each path."""
 
-    send: Send
-    reports: Reports
-    logs: Logs
+    messages: Messages
+    sessions: Sessions
+    applications: Provisioning
+    entities: Provisioning
+    operators: Operators
+    notifications: Notifications
     line_webhook: LineWebhook
     sms_webhook: SmsWebhook
     health: Health
-    sessions: Sessions
-    statistics: Statistics
-    applications: Provisioning
-    operator: Operator
-    operator_access: OperatorAccess
-    operator_parts: OperatorParts
-    entities: Provisioning
-    subscriptions: Subscriptions
-    profiles: Profiles
-    security: SecuritySettings
-    certificates: ClientCertificates
-    templates: Templates
-    validate: Validate
-    preview: Preview
-    bulks: Bulks
-    imports: Import
 
 
 def create_app(
@@ -92,27 +113,13 @@ def create_app(
     }
     app = Starlette(
         routes=[
-            _route("/line/1/messages", POST=routes.send.__call__),
-            _route("/line/1/reports", GET=routes.reports.__call__),
-            _route("/line/1/bulks/import", POST=routes.imports.__call__),
-            _route("/line/1/bulks", GET=routes.bulks.show, PUT=routes.bulks.change),
-            _route(
-                "/line/1/bulks/status",
-                GET=routes.bulks.show_status,
-                PUT=routes.bulks.change_status,
-            ),
-            _route("/line/1/statistics", GET=routes.statistics.__call__),
-            _route("/line/1/logs", GET=routes.logs.list),
-            _route("/line/1/messages/validate", POST=routes.validate.__call__),
-            _route("/line/1/messages/preview", POST=routes.preview.__call__),
-            _route("/line/1/messages/{message_id}", GET=routes.logs.show),
-            *_templates("/line/1/templates", routes.templates),
+            *_messages("/line/1", routes.messages),
             _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
             _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
             *_divisions("/provisioning/1/applications", routes.applications),
             *_divisions("/provisioning/1/entities", routes.entities),
-            *_operator("/operator/1", routes),
-            *_notifications(routes),
+            *_operators("/operator/1", routes.operators),
+            *_notifications("/subscriptions/1", routes.notifications),
             _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
             _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
             Route("/health/live", routes.health.live, methods=["GET"]),
@@ -125,7 +132,7 @@ def create_app(
     app.router.redirect_slashes = False  # a path is known or it is not: no answer outside our form
     return Front(
         app,
-        exact={"/line/1/messages": routes.send},
+        exact={"/line/1/messages": routes.messages.send},
         prefixed={"/line/webhook/": ("sender", routes.line_webhook)},
         handlers=handlers,
         metrics=metrics,
@@ -147,6 +154,23 @@ def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> 
     return route
 
 
+def _messages(path: str, messages: Messages) -> list[Route]:
+    bulks = messages.bulks
+    return [
+        _route(path + "/messages", POST=messages.send.__call__),
+        _route(path + "/reports", GET=messages.reports.__call__),
+        _route(path + "/bulks/import", POST=messages.imports.__call__),
+        _route(path + "/bulks", GET=bulks.show, PUT=bulks.change),
+        _route(path + "/bulks/status", GET=bulks.show_status, PUT=bulks.change_status),
+        _route(path + "/statistics", GET=messages.statistics.__call__),
+        _route(path + "/logs", GET=messages.logs.list),
+        _route(path + "/messages/validate", POST=messages.validate.__call__),
+        _route(path + "/messages/preview", POST=messages.preview.__call__),
+        _route(path + "/messages/{message_id}", GET=messages.logs.show),
+        *_templates(path + "/templates", messages.templates),
+    ]
+
+
 def _templates(path: str, templates: Templates) -> list[Route]:
     """Registered templates: all of them, and each."""
     return [
@@ -160,16 +184,16 @@ def _templates(path: str, templates: Templates) -> list[Route]:
     ]
 
 
-def _operator(path: str, routes: Routes) -> list[Route]:
-    operator, account = routes.operator, path + "/accounts/{name}"
+def _operators(path: str, operators: Operators) -> list[Route]:
+    operator, account = operators.accounts, path + "/accounts/{name}"
     return [
         _route(path + "/apply", POST=operator.apply),
         _route(path + "/audit", GET=operator.audit),
         _route(path + "/accounts", GET=operator.accounts, POST=operator.create),
         _route(account, GET=operator.account, PATCH=operator.change, DELETE=operator.remove),
         _route(account + "/webhook-secret", GET=operator.webhook_secret),
-        *_operator_access(account, routes.operator_access),
-        *_operator_parts(account, routes.operator_parts),
+        *_operator_access(account, operators.access),
+        *_operator_parts(account, operators.parts),
     ]
 
 
@@ -213,21 +237,17 @@ def _divisions(path: str, parts: Provisioning) -> list[Route]:
     ]
 
 
-def _notifications(routes: Routes) -> list[Route]:
-    certificates = routes.certificates
+def _notifications(path: str, parts: Notifications) -> list[Route]:
+    certificates = parts.certificates
     return [
-        *_kept("/subscriptions/1/subscription/{channel}", routes.subscriptions),
-        *_kept("/subscriptions/1/profiles", routes.profiles),
-        *_kept("/subscriptions/1/security", routes.security),
-        _route("/subscriptions/1/certificates/status", GET=certificates.list_statuses),
-        _route("/subscriptions/1/certificates/status/{id}", GET=certificates.show_status),
-        _route("/subscriptions/1/certificates/test/webhook", POST=certificates.test),
-        _route("/subscriptions/1/certificates", GET=certificates.list, POST=certificates.create),
-        _route(
-            "/subscriptions/1/certificates/{id}",
-            GET=certificates.show,
-            DELETE=certificates.remove,
-        ),
+        *_kept(path + "/subscription/{channel}", parts.subscriptions),
+        *_kept(path + "/profiles", parts.profiles),
+        *_kept(path + "/security", parts.security),
+        _route(path + "/certificates/status", GET=certificates.list_statuses),
+        _route(path + "/certificates/status/{id}", GET=certificates.show_status),
+        _route(path + "/certificates/test/webhook", POST=certificates.test),
+        _route(path + "/certificates", GET=certificates.list, POST=certificates.create),
+        _route(path + "/certificates/{id}", GET=certificates.show, DELETE=certificates.remove),
     ]
 
 

@@ -33,12 +33,10 @@ async def pull_oldest(
     rows = await bundled().pull_oldest.many(
         conn,
         account_id=account_id,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
         limit=limit,
         since=since,
         now=now,
+        **_parts(asked),
     )
     return [row["id"] for row in rows]
 
@@ -58,12 +56,10 @@ async def pull_bulks(
         conn,
         account_id=account_id,
         bulk_ids=bulk_ids,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
         limit=limit,
         since=since,
         now=now,
+        **_parts(asked),
     )
     return [row["id"] for row in rows]
 
@@ -77,10 +73,16 @@ async def pull_message(
         account_id=account_id,
         message_id=asked.message_id,
         bulk_id=asked.bulk_id,
-        entity_id=asked.entity_id,
-        application_id=asked.application_id,
-        campaign=asked.campaign,
         since=since,
         now=now,
+        **_parts(asked),
     )
     return [row["id"] for row in rows]
+
+
+def _parts(asked: PullFilter) -> dict[str, str | None]:
+    return {
+        "entity_id": asked.entity_id,
+        "application_id": asked.application_id,
+        "campaign": asked.campaign,
+    }

@@ -97,6 +97,13 @@ async def test_a_csv_is_the_same_with_its_columns_as_placeholders(desk: Desk) ->
     assert [row["client_id"] for row in rows] == ["m1", "m2"]
 
 
+async def test_the_range_of_ids_of_an_imported_bulk_holds_its_object(desk: Desk) -> None:
+    """A search by bulk or campaign goes from the bulk to its objects by that range."""
+    assert (await desk.send(ndjson(*numbers(2)))).status == 200
+    holds = "SELECT count(*) FROM bulk JOIN message_object AS object ON object.id <= bulk.last_id"
+    assert await desk.pool.fetchval(holds) == 1
+
+
 async def test_a_broken_line_is_named_and_nothing_is_half_accepted(desk: Desk) -> None:
     good = numbers(4500)
     body = ndjson(*good[:4100], {"to": 5}, *good[4100:], bulkId="again")

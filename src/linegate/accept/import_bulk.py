@@ -109,8 +109,9 @@ class Importer:
                     object_id=object_id,
                     account_id=importing.account_id,
                 )
+            last_id = max(ids[-1], object_id)  # searches find both by the bulk's range of ids
             alive = await touch_import(
-                conn, importing.bulk_id, messages=len(messages), last_id=ids[-1], now=now
+                conn, importing.bulk_id, messages=len(messages), last_id=last_id, now=now
             )
             await count_in(conn, [replace(wanted, written=len(messages))])
         if not alive:

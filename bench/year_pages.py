@@ -205,6 +205,9 @@ def _pages(marks: Landmarks) -> dict[str, str]:
         "a sender before 25 days ago": f"until={old}&sender=ACME2",
         "a campaign before 25 days ago": f"until={old}&campaign=otp",
         "undelivered of a campaign": "campaign=order&group=UNDELIVERABLE",
+        "what ended, by its end": "by=end",
+        "what expired, by its end": "by=end&group=EXPIRED",
+        "what an SMS ended": "leg=SMS",
     }
     bulk = f"/bulks/{marks.account}/{quote(MILLION)}"
     pages = {

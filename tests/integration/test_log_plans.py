@@ -7,26 +7,26 @@ from typing import Any
 
 import pytest
 
+from linegate.domain.ids import day_start
 from linegate.postgres.console import endpoint_pushes
 from linegate.postgres.embedded_settings import server_settings
-from linegate.postgres.partitions import PARTITIONED
+from linegate.postgres.partitions import PARTITIONED, ensure_partitions
 from linegate.postgres.pool import Pool, transaction
+from linegate.report.log_search import Depth
 from linegate.report.logbook import Asked, Logbook
 from linegate.report.pulse import Pulse
+from linegate.report.rollup import Rollup
 from support.clock import FakeClock
 from support.plans import ways_to
 from support.reports import Scene, given_account
 
+DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 LOOKS_UP_OBJECTS = (
-    "log_account",
-    "log_bulks",
     "log_network",
     "pull_oldest",
     "pull_bulks",
     "fates_of_small_bulk",
-    "ended_messages_of",
-    "ended_by_sms",
 )
 
 
@@ -49,6 +49,67 @@ async def test_an_object_is_found_by_its_key_whatever_the_statistics_say(
         for name, found in ways.items():
             assert found, name
             assert all(way.endswith("by key") for way in found), (name, found)
+
+
+async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
+    pool: Pool, scene: Scene, clock: FakeClock
+) -> None:
+    """Before statistics are told as after; no other day is planned for, however many are kept."""
+    at = clock.now()
+    values: dict[str, object] = {
+        "account_id": scene.account_id,
+        "statuses": [5, 9],
+        "since": at - DAY,
+        "until": at,
+        "before_at": at,
+        "before_id": 1 << 60,
+        "first_id": day_start(at.date()),
+        "end_id": day_start(at.date() + 2 * DAY),
+        "bulk_ids": [1],
+        "account_ids": [scene.account_id],
+        "limit": 50,
+        "most": 1000,
+    }
+    parts: list[dict[str, object]] = [
+        {},
+        {"campaigns": ["c"]},
+        {"entity_id": "e"},
+        {"sender_id": 7},
+    ]
+    for day in (at, at + DAY):
+        await scene.finished(2000, now=day, campaign="c", entity="e")
+        async with pool.acquire() as conn:
+            await conn.execute(
+                "INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated,"
+                " line_message, validity, campaign, entity_id)"
+                " SELECT $1::bigint + n, $1, $2, n % 7, false, '{}', '1 hour', 'c', 'e'"
+                " FROM generate_series(1, 3000) AS n",
+                day_start(day.date()),
+                scene.account_id,
+            )
+    for told in (False, True):
+        async with transaction(pool) as conn:
+            if told:
+                await conn.execute("ANALYZE final, message_object, bulk")
+            for part in parts:
+                newest = await ways_to(conn, "log_account", "final", **values, **part)
+                horizon = await ways_to(conn, "log_horizon", "final", **values)
+                in_bulks = await ways_to(conn, "log_bulks", "final", **values, **part)
+                assert _are_two_days_by("sent_at", newest), (part, newest)
+                assert _are_two_days_by("sent_at", horizon), horizon
+                assert _are_two_days_by("pkey", in_bulks), (part, in_bulks)
+                ended = await ways_to(conn, "ended_messages_of", "final", **values)
+                assert _are_two_days_by("done_at", ended), ended
+                by_sms = await ways_to(conn, "ended_by_sms", "sms_end", **values)
+                assert _are_two_days_by("ended_at", by_sms), by_sms
+                for name in ("log_account", "log_bulks", "ended_messages_of", "ended_by_sms"):
+                    objects = await ways_to(conn, name, "message_object", **values, **part)
+                    assert _are_two_days_by("pkey", objects), (name, part, objects)
+
+
+def _are_two_days_by(column: str, ways: list[str]) -> bool:
+    """Whether the two days that were named are read, each by an index whose name says so."""
+    return len(ways) == 2 and all(column in way and way.endswith("by key") for way in ways)
 
 
 async def test_reports_that_were_not_taken_are_read_from_both_ends_they_wait_at(
@@ -112,9 +173,9 @@ async def test_what_is_found_depends_not_on_how_much_is_looked_through_first(
     for asked in asks:
         whole = await places_of(Logbook(pool, clock), scene, **asked)
         assert all(newer > older for newer, older in pairwise(whole))
-        for front, large in ((0, 0), (1, 4), (5, 100)):
-            logbook = Logbook(pool, clock, front=front, large=large)
-            assert await places_of(logbook, scene, **asked) == whole, (asked, front, large)
+        for depth in (Depth(0, 0, 0, 0), Depth(0, 1, 100, 4), Depth(4, 5, 4, 100)):
+            logbook = Logbook(pool, clock, depth=depth)
+            assert await places_of(logbook, scene, **asked) == whole, (asked, depth)
     assert len(await places_of(Logbook(pool, clock), scene, campaigns=["rare"])) == 6
     assert len(await places_of(Logbook(pool, clock), scene, bulk_ids=bulks[2:5])) == 9
 
@@ -129,6 +190,36 @@ async def places_of(logbook: Logbook, scene: Scene, **asked: Any) -> list[tuple[
         before = page.next
         if before is None:
             return places
+
+
+async def test_what_was_sent_long_after_it_was_accepted_is_found_where_it_was_sent(
+    pool: Pool, scene: Scene, clock: FakeClock
+) -> None:
+    """Its day is noted, before it is added up and after; a search for other days skips it."""
+    sent = clock.now() + 20 * DAY
+    late = await scene.finished(2, now=clock.now(), campaign="held")
+    async with transaction(pool) as conn:
+        await conn.execute("DELETE FROM final; DELETE FROM tally WHERE status > 0")
+        await conn.execute(
+            "INSERT INTO final (message_id, account_id, object_id, status, error, sent_at, done_at)"
+            " SELECT id, $1, object_id, 5, 0, $2, $2 FROM message",
+            scene.account_id,
+            sent,
+        )
+    await clock.advance(21 * DAY)
+    async with pool.acquire() as conn:
+        await ensure_partitions(conn, now=clock.now(), behind=25)
+    prompt = await scene.finished(1, now=clock.now(), campaign="held")
+    for _ in range(2):  # the second time it has been added up
+        for asked in ({}, {"campaigns": ["held"]}):
+            places = await places_of(Logbook(pool, clock), scene, **asked)
+            assert [id_ for _, id_ in places] == [*prompt, *reversed(late)], asked
+        assert await Rollup(pool, clock).run_once() == 0
+    async with pool.acquire() as conn:
+        days = await conn.fetch("SELECT account_id, day, last_day FROM late_day")
+        assert await conn.fetchval("SELECT count(*) FROM tally") == 0
+    first = (clock.now() - 21 * DAY).date()
+    assert [tuple(each) for each in days] == [(scene.account_id, first, first)]
 
 
 async def test_pages_of_some_accounts_together_show_everything_once(

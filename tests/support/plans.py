@@ -10,22 +10,34 @@ from linegate.postgres.queries import bundled
 __all__ = ["ways_to"]
 
 
-async def ways_to(conn: Connection, name: str, table: str) -> list[str]:
+async def ways_to(conn: Connection, name: str, table: str, **values: object) -> list[str]:
     """How a statement's plan reads a table or its days: by which index, and whether by key.
 
-    The statement is planned as in production: once for all values.
+    The statement is planned as in production: once for all values, or anew for `values`, which
+    are then all that are not NULL.
     """
     query = next(each for each in bundled() if each.name == name)
     await conn.execute(f"PREPARE asked AS {query.sql}")
-    nulls = ", ".join(["NULL"] * len(query.params))
-    (row,) = await conn.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE asked({nulls})")
+    mode = "force_custom_plan" if values else "force_generic_plan"
+    await conn.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    given = ", ".join(_literal(values.get(param)) for param in query.params)
+    (row,) = await conn.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE asked({given})")
     await conn.execute("DEALLOCATE asked")
     return [
-        f"{node.get('Index Name')}, {'by key' if 'Index Cond' in node else 'all of it'}"
+        f"{way.get('Index Name')}, {'by key' if 'Index Cond' in way else 'all of it'}"
         for node in _nodes_of(json.loads(row[0])[0]["Plan"])
         if _without_day(node.get("Relation Name", "")) == table
         and node["Node Type"].endswith("Scan")
+        for way in [node["Plans"][0] if node["Node Type"] == "Bitmap Heap Scan" else node]
     ]
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return "'{" + ",".join(map(str, value)) + "}'"
+    return f"'{value}'"
 
 
 def _without_day(relation: str) -> str:

@@ -25,7 +25,8 @@ from linegate.domain.violation import Violation
 from linegate.domain.wiretime import format_instant, parse_instant
 from linegate.line.filling import Form
 from linegate.line.flex import restore_bubble
-from linegate.postgres.logs import Content, Logged, Place
+from linegate.postgres.log_ways import Place
+from linegate.postgres.logs import Content, Logged
 from linegate.report.bodies import log_entry
 from linegate.report.logbook import Asked, Logbook, Page
 from linegate.report.timeline import timeline_of

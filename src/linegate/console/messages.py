@@ -18,7 +18,8 @@ from linegate.domain.status import STATUSES
 from linegate.domain.wiretime import format_instant, parse_instant
 from linegate.postgres.console import account_of_message, sms_text_of, unfinished_messages
 from linegate.postgres.console_messages import EndedFilter, list_ended
-from linegate.postgres.logs import Logged, Place, load_logged
+from linegate.postgres.log_ways import Place
+from linegate.postgres.logs import Logged, load_logged
 from linegate.postgres.pool import Pool
 from linegate.postgres.posts import PostOfMessage, posts_of_message
 from linegate.report.bodies import encode_reports
@@ -121,7 +122,7 @@ class Messages:
             asked.campaigns[0] if asked.campaigns else None,
         )
         async with self._pool.acquire() as conn:
-            ids = await list_ended(conn, wanted)
+            ids = await list_ended(conn, wanted, now=now)
             known = await load_logged(conn, ids)
         found = [known[id_] for id_ in ids if id_ in known]
         last = found[-1].message if len(ids) == _PAGE and found else None

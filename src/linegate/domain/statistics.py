@@ -37,6 +37,14 @@ class Counted(NamedTuple):
     cost: Decimal
     by_sms: int = 0
 
+    def plus(self, other: "Counted") -> "Counted":
+        """Both together; they are of one group, status and currency."""
+        return self._replace(
+            messages=self.messages + other.messages,
+            cost=self.cost + other.cost,
+            by_sms=self.by_sms + other.by_sms,
+        )
+
 
 @dataclass(slots=True)
 class Figures:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from linegate.postgres.logs import Place
-from linegate.postgres.pool import Connection
+from linegate.domain.spread import IdRange, days_ended_since, id_ranges, spans
+from linegate.postgres.log_ways import Place, late_days
+from linegate.postgres.pool import Connection, named_days
 from linegate.postgres.queries import bundled
 
 __all__ = ["EndedFilter", "list_ended"]
@@ -31,10 +32,24 @@ class EndedFilter(NamedTuple):
     campaign: str | None = None
 
 
-async def list_ended(conn: Connection, asked: EndedFilter) -> list[int]:
-    """Messages that ended, the newest end first."""
+async def list_ended(conn: Connection, asked: EndedFilter, *, now: datetime) -> list[int]:
+    """Messages that ended, the newest end first: of the last day, and so on (domain/spread.py)."""
+    found: list[Place] = []
+    async with named_days(conn):
+        for span in spans(asked.since, min(asked.until, asked.before[0]), now):
+            rest = asked._replace(since=span.since, until=span.until)
+            late = await late_days(conn, asked.account_ids, days_ended_since(span))
+            for ids in id_ranges(span, late, now):
+                found += await _ended_in(conn, rest, ids)
+            if len(found) >= asked.limit:
+                break
+    return [id_ for _, id_ in sorted(found, reverse=True)[: asked.limit]]
+
+
+async def _ended_in(conn: Connection, asked: EndedFilter, ids: IdRange) -> list[Place]:
     values = asked._asdict()
     values["before_at"], values["before_id"] = values.pop("before")
     is_sms = values.pop("by_sms")
     query = bundled().ended_by_sms if is_sms else bundled().ended_messages_of
-    return [row["id"] for row in await query.many(conn, **values)]
+    rows = await query.many(conn, first_id=ids.first, end_id=ids.end, **values)
+    return [(row["at"], row["id"]) for row in rows]

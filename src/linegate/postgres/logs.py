@@ -1,79 +1,33 @@
-"""Queries of the log and of a message's time line."""
+"""Queries of what the log shows of messages, and of a message's time line."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 
-from linegate.domain.ids import first_id_at, id_time
 from linegate.domain.report import FinishedMessage
-from linegate.postgres.pool import Connection
+from linegate.postgres.pool import Connection, named_days
 from linegate.postgres.queries import bundled
 from linegate.postgres.reporting import finished
 
 __all__ = [
-    "BulkRange",
     "Content",
     "FailedOver",
     "History",
     "LateEvent",
-    "LogFilter",
     "Logged",
-    "Place",
     "ToldReceipt",
     "TriedPush",
     "TriedSend",
     "WaitingPush",
-    "bulk_ranges",
     "find_client_ids",
     "find_own_sender",
     "load_contents",
     "load_history",
     "load_logged",
-    "log_account",
-    "log_bulks",
-    "log_horizon",
-    "log_messages",
-    "log_network",
-    "log_unfinished",
     "owns_message",
 ]
 
-_MICROSECOND = timedelta(microseconds=1)
-_OPEN_BULKS = 1000
-_LOOKED_AT = 50_000  # of all accounts' unfinished messages
-
-Place = tuple[datetime, int]
-"""Where a message stands in the log: when it was sent, and its id."""
-
-
-class LogFilter(NamedTuple):
-    """What every way in filters by; None means any. before: a cursor's place, exclusive."""
-
-    account_id: int
-    statuses: Sequence[int]
-    since: datetime
-    until: datetime
-    before: Place
-    limit: int
-    sender_id: int | None = None
-    entity_id: str | None = None
-    application_id: str | None = None
-    campaigns: Sequence[str] | None = None
-
-    @property
-    def names_a_part(self) -> bool:
-        """Whether some of an account's messages are meant, by what their objects say."""
-        parts = (self.sender_id, self.entity_id, self.application_id, self.campaigns)
-        return any(part is not None for part in parts)
-
-
-class BulkRange(NamedTuple):
-    """A bulk's first and last id. finished_at: nothing of it was unfinished; None: unknown."""
-
-    id: int
-    last_id: int
-    messages: int
-    finished_at: datetime | None
+_Row: TypeAlias = Mapping[str, Any]
 
 
 class Logged(NamedTuple):
@@ -174,129 +128,41 @@ class History(NamedTuple):
     failover: FailedOver | None = None
 
 
-async def log_account(
-    conn: Connection, asked: LogFilter, bulk_ids: Sequence[int] | None = None
-) -> list[Place]:
-    """The newest places of a whole account; bulk_ids: only what belongs to one of these."""
-    return _places(await bundled().log_account.many(conn, bulk_ids=bulk_ids, **_values(asked)))
-
-
-async def log_horizon(conn: Connection, asked: LogFilter, *, most: int) -> datetime | None:
-    """From when on an account has at most `most` ended messages of each status; None: always."""
-    values = _values(asked)
-    for name in ("limit", "sender_id", "entity_id", "application_id", "campaigns"):
-        del values[name]
-    at: datetime | None = await bundled().log_horizon.value(conn, most=most, **values)
-    return at
-
-
-async def bulk_ranges(
-    conn: Connection, account_id: int, bulk_ids: Sequence[int]
-) -> list[BulkRange]:
-    """Where bulks of an account lie."""
-    rows = await bundled().bulk_ranges.many(conn, bulk_ids=bulk_ids, account_id=account_id)
-    return [BulkRange(*row) for row in rows]
-
-
-async def log_bulks(
-    conn: Connection, asked: LogFilter, bulk_ids: Sequence[int], *, network: str | None = None
-) -> list[Place]:
-    """The newest places of some bulks."""
-    rows = await bundled().log_bulks.many(
-        conn, bulk_ids=bulk_ids, network=network, **_values(asked)
-    )
-    return _places(rows)
-
-
-async def log_network(conn: Connection, asked: LogFilter, network: str) -> list[Place]:
-    """The newest places that ended by SMS in a network."""
-    known = network.rstrip("_%") if network[0] != "_" else ""
-    rows = await bundled().log_network.many(
-        conn,
-        network=network,
-        from_network=known,
-        to_network=known + ":",  # what comes after the digits
-        **_values(asked),
-    )
-    return _places(rows)
-
-
-async def log_unfinished(
-    conn: Connection,
-    asked: LogFilter,
-    bulk_ids: Sequence[int] | None,
-    *,
-    since: datetime | None,
-) -> list[Place]:
-    """The newest that have not ended, of some bulks or of the account; since: None: however old.
-
-    They stand where their ids do: at the instant the id was made.
-    """
-    after_id = 0 if since is None else first_id_at(since) - 1
-    before_id = min(_before(asked.before), first_id_at(asked.until + _MICROSECOND))
-    if bulk_ids is None:
-        ranges = [(after_id, before_id)]
-        rows = await bundled().open_bulks.many(conn, account_id=asked.account_id, limit=_OPEN_BULKS)
-        bulk_ids = [row["id"] for row in rows]
-    else:
-        ranges = [
-            (max(each.id, after_id), min(each.last_id + 1, before_id))
-            for each in await bulk_ranges(conn, asked.account_id, bulk_ids)
-        ]
-    values = _values(asked)
-    for name in ("since", "until", "before_at", "before_id"):
-        del values[name]
-    found = await bundled().log_unfinished.many(
-        conn,
-        after_ids=[after for after, _ in ranges],
-        before_ids=[before for _, before in ranges],
-        bulk_ids=bulk_ids,
-        most=_LOOKED_AT,
-        **values,
-    )
-    return [(id_time(row["id"]), row["id"]) for row in found]
-
-
-async def log_messages(
-    conn: Connection,
-    asked: LogFilter,
-    *,
-    message_ids: Sequence[int] = (),
-    destination: str | None = None,
-    bulk_ids: Sequence[int] | None = None,
-    network: str | None = None,
-    with_old_unfinished: bool = False,
-) -> list[Place]:
-    """The places of messages by their ids, or by the number they went to; ended or not.
-
-    with_old_unfinished: what has not ended is meant whenever it was accepted.
-    """
-    by_number = destination is not None and not message_ids
-    rows = await bundled().log_messages.many(
-        conn,
-        message_ids=message_ids,
-        destinations=[destination] if by_number else [],
-        destination=destination,
-        bulk_ids=bulk_ids,
-        network=network,
-        with_old_unfinished=with_old_unfinished,
-        **_values(asked),
-    )
-    return _places(rows)
-
-
 async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]:
     """What the log shows, by message."""
-    rows = await bundled().load_logged.many(conn, ids=ids)
-    return {
-        row["id"]: Logged(finished(row), row["object_id"], row["accepted_at"], row["placeholders"])
-        for row in rows
-    }
+    async with named_days(conn):
+        messages = await bundled().load_logged.many(conn, ids=ids)
+        object_ids = sorted({row["object_id"] for row in messages})
+        rows = await bundled().logged_objects.many(conn, ids=object_ids)
+        objects = {row["id"]: row for row in rows}
+        rows = await bundled().logged_bulks.many(conn, ids=sorted({row["bulk_id"] for row in rows}))
+        bulks = {row["id"]: row for row in rows}
+    found = {}
+    for message in messages:
+        part = objects[message["object_id"]]
+        bulk = bulks[part["bulk_id"]]
+        found[message["id"]] = Logged(
+            finished(_joined(message, part, bulk)),
+            part["id"],
+            bulk["accepted_at"],
+            message["placeholders"],
+        )
+    return found
+
+
+def _joined(message: _Row, part: _Row, bulk: _Row) -> dict[str, object]:
+    """One row of all three. A price is that of the leg that ended the message."""
+    row = {**part, **message, "bulk_client_id": bulk["client_id"]}
+    if not message["by_sms"]:
+        row |= {name: part[name] for name in ("price", "currency")}
+    row["sender"] = message["sender"] or part["sender"]
+    return row
 
 
 async def load_contents(conn: Connection, object_ids: Sequence[int]) -> dict[int, Content]:
     """Contents, by message object."""
-    rows = await bundled().load_contents.many(conn, ids=object_ids)
+    async with named_days(conn):
+        rows = await bundled().load_contents.many(conn, ids=object_ids)
     return {row["id"]: Content(row["templated"], row["line_message"]) for row in rows}
 
 
@@ -333,19 +199,3 @@ async def find_own_sender(conn: Connection, account_id: int, name: str) -> int |
 async def owns_message(conn: Connection, account_id: int, message_id: int) -> bool:
     """Whether a message is this account's."""
     return bool(await bundled().owns_message.value(conn, account_id=account_id, id=message_id))
-
-
-def _before(place: Place) -> int:
-    """The id before which all ids stand before a place."""
-    at, id_ = place
-    return max(first_id_at(at), min(id_, first_id_at(at + _MICROSECOND)))
-
-
-def _values(asked: LogFilter) -> dict[str, object]:
-    values = asked._asdict()
-    values["before_at"], values["before_id"] = values.pop("before")
-    return values
-
-
-def _places(rows: Sequence[tuple[int, datetime]]) -> list[Place]:
-    return [(at, id_) for id_, at in rows]

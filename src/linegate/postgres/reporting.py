@@ -1,10 +1,8 @@
 """Queries of stage 4: reports to push, and final reports by message."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
-
-import asyncpg
+from typing import Any, NamedTuple
 
 from linegate.domain.report import FinishedMessage
 from linegate.domain.trace import Trace, unpack
@@ -269,26 +267,23 @@ async def find_bulks(
     campaigns: Sequence[str] | None = None,
     entity_id: str | None = None,
     application_id: str | None = None,
-    sender_id: int | None = None,
     since: datetime,
 ) -> list[int] | None:
-    """The bulks of a campaign, else of an entity, else of an application, else of a sender.
+    """The bulks of a campaign, else of an entity, else of an application.
 
     None where none of them is given, or where they have too much to look through: then the
     account's own order is the shorter way. Bulks that were finished before `since` are left out.
     """
-    if campaigns is None and entity_id is None and application_id is None and sender_id is None:
+    if campaigns is None and entity_id is None and application_id is None:
         return None
     by_entity = campaigns is None and entity_id is not None
-    by_application = campaigns is None and not by_entity and application_id is not None
-    by_sender = campaigns is None and not by_entity and not by_application
+    by_application = campaigns is None and not by_entity
     rows = await bundled().find_bulks.many(
         conn,
         account_id=account_id,
         campaigns=campaigns or (),
         entity_ids=[entity_id] if by_entity else (),
         application_ids=[application_id] if by_application else (),
-        sender_ids=[sender_id] if by_sender else (),
         since=since,
         limit=_MANY_OBJECTS,
     )
@@ -317,7 +312,7 @@ def _trace_of(stored: bytes | None, message_id: int) -> Trace | None:
     return trace if trace is not None and trace.covers(message_id) else None
 
 
-def finished(row: asyncpg.Record) -> FinishedMessage:
+def finished(row: Mapping[str, Any]) -> FinishedMessage:
     """The one place where a row becomes a report's facts."""
     return FinishedMessage(
         id=row["id"],

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+import asyncpg
+
 from linegate.domain.bulk import DUE_AT_ONCE
 from linegate.domain.decide import DELIVERED
 from linegate.domain.ids import day_start
+from linegate.domain.spread import PROMPT_DAYS
 from linegate.domain.statistics import Counted, Group
-from linegate.postgres.pool import Connection
+from linegate.postgres.pool import Connection, named_days
 from linegate.postgres.queries import bundled
 
 __all__ = [
@@ -77,7 +80,7 @@ async def lock_rollup(conn: Connection) -> bool:
 async def roll_tally(conn: Connection, *, limit: int) -> int:
     """Add up at most `limit` rows of the tally; gives how many there were."""
     moved = await bundled().roll_tally.value(
-        conn, limit=limit, delivered=DELIVERED.status, few=DUE_AT_ONCE
+        conn, limit=limit, delivered=DELIVERED.status, few=DUE_AT_ONCE, prompt=PROMPT_DAYS
     )
     return int(moved)
 
@@ -90,35 +93,53 @@ async def rolled_up(conn: Connection, *, as_of: datetime) -> None:
 async def sum_statistics(
     conn: Connection, account_id: int, asked: Selection, by: Iterable[str], *, limit: int
 ) -> list[Counted]:
-    """Counts by `by` (of `statistics.BY`) and status, at most `limit` rows."""
-    rows = await bundled().sum_statistics.many(
-        conn,
-        account_id=account_id,
-        since=asked.since,
-        until=asked.until,
-        by=list(by),
-        sender=asked.sender,
-        application_id=asked.application_id,
-        entity_id=asked.entity_id,
-        campaign=asked.campaign,
-        delivered=DELIVERED.status,
-        limit=limit,
+    """Counts by `by` (of `statistics.BY`) and status, at most `limit` rows; outside transactions.
+
+    What is not added up yet is in them: both are read as of one instant.
+    """
+    values: dict[str, object] = {
+        "account_id": account_id,
+        "since": asked.since,
+        "until": asked.until,
+        "by": list(by),
+        "sender": asked.sender,
+        "application_id": asked.application_id,
+        "entity_id": asked.entity_id,
+        "campaign": asked.campaign,
+        "limit": limit,
+    }
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        fresh = await bundled().sum_tally.many(conn, delivered=DELIVERED.status, **values)
+        async with named_days(conn):
+            summed = await bundled().sum_statistics.many(conn, **values)
+    return _together(map(_counted, [*summed, *fresh]))[:limit]
+
+
+def _counted(row: asyncpg.Record) -> Counted:
+    names = (row[name] or None for name in ("application_id", "entity_id", "campaign"))
+    return Counted(
+        Group(row["day"], row["sender"], *names),
+        row["status"],
+        row["currency"],
+        row["messages"],
+        row["cost"],
+        row["by_sms"],
     )
-    return [
-        Counted(
-            Group(row["day"], row["sender"], *_names(row)),
-            row["status"],
-            row["currency"],
-            row["messages"],
-            row["cost"],
-            row["by_sms"],
-        )
-        for row in rows
-    ]
 
 
-def _names(row: dict[str, str | None]) -> tuple[str | None, ...]:
-    return tuple(row[name] or None for name in ("application_id", "entity_id", "campaign"))
+def _together(rows: Iterable[Counted]) -> list[Counted]:
+    """One row for each group, status and currency, in their order."""
+    found: dict[tuple[Group, int, str], Counted] = {}
+    for row in rows:
+        key = row[:3]
+        before = found.get(key)
+        found[key] = row if before is None else before.plus(row)
+    return [row for _, row in sorted(found.items(), key=_order)]
+
+
+def _order(item: tuple[tuple[Group, int, str], Counted]) -> tuple[str, ...]:
+    group, status, currency = item[0]
+    return (*(str(each or "") for each in group), f"{status:5}", currency)
 
 
 async def uncounted_days(

@@ -1,7 +1,7 @@
 """GET /line/1/logs and a message's time line: what became of messages, read any number of times.
 
-Which index leads in is decided here, by what is asked: messages, a number, bulks, a campaign,
-entity, application or sender that few bulks have, and otherwise the account's newest.
+Which index leads in is decided here, by what is asked: messages, a number, a network or bulks, and
+otherwise the account's newest (log_search.py).
 """
 
 from collections.abc import Sequence
@@ -9,39 +9,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from linegate.clock import Clock
-from linegate.domain.ids import id_time, read_public_id
+from linegate.domain.ids import read_public_id
 from linegate.domain.status import STATUSES
+from linegate.postgres.log_ways import LogFilter, Place, log_messages, log_network
 from linegate.postgres.logs import (
     Content,
     History,
-    LogFilter,
     Logged,
-    Place,
-    bulk_ranges,
     find_client_ids,
     find_own_sender,
     load_contents,
     load_history,
     load_logged,
-    log_account,
-    log_bulks,
-    log_horizon,
-    log_messages,
-    log_network,
-    log_unfinished,
     owns_message,
 )
 from linegate.postgres.pool import Connection, Pool
-from linegate.postgres.reporting import find_bulks
+from linegate.report.log_search import (
+    USUAL_DEPTH,
+    Depth,
+    find_in_bulks,
+    find_newest,
+    find_unfinished,
+)
 
 __all__ = ["REACH", "Asked", "Logbook", "Page"]
 
 REACH = timedelta(hours=48)
 _LAST_ID = (1 << 63) - 1
-_FRONT = 1000  # ended messages of each status that are looked through at first
-_LARGE = 10_000  # messages
-_AHEAD = timedelta(minutes=1)  # ids may be of a little later than what they name
-_UNFINISHED = {7, 26}  # the public statuses of what has not ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +79,16 @@ class Logbook:
         clock: Clock,
         *,
         reach: timedelta = REACH,
-        front: int = _FRONT,
-        large: int = _LARGE,
+        depth: Depth = USUAL_DEPTH,
     ) -> None:
-        """Read over `pool`. What is found depends on `reach` alone, the time it takes on the rest.
+        """Read over `pool`; reach: how far back a search without ids goes.
 
-        reach: how far back a search without ids goes.
-        front: ended messages of each status that are looked through before others are.
-        large: bulks of more messages are not read one by one.
+        What is found does not depend on `depth`, only the time that it takes.
         """
         self._pool = pool
         self._clock = clock
         self._reach = reach
-        self._front = front
-        self._large = large
+        self._depth = depth
 
     async def page(self, account_id: int, asked: Asked) -> Page:
         """One page of an account's log."""
@@ -148,17 +138,16 @@ class Logbook:
             bulks = await _ids(conn, account_id, "bulk", asked.bulk_ids)
         if asked.message_ids is not None or asked.destination is not None:
             return await _by_message(conn, asked, wanted, bulks)
-        if asked.network is not None:
-            if bulks is None:
-                return await log_network(conn, wanted, asked.network)
-            return await log_bulks(conn, wanted, bulks, network=asked.network)
-        few = await _few_bulks(conn, wanted) if bulks is None else bulks
+        if asked.network is not None and bulks is None:
+            return await log_network(conn, wanted, asked.network)
         # What ends between the two is found twice and not missed.
-        found = await _unfinished(conn, wanted, few, asked.since)
+        found = set[Place]()
+        if asked.network is None:
+            found |= await find_unfinished(conn, wanted, bulks, asked.since)
         if bulks is not None:
-            found |= await _of_bulks(conn, wanted, bulks, large=self._large)
+            found |= await find_in_bulks(conn, wanted, bulks, self._depth, network=asked.network)
         else:
-            found |= await _newest(conn, wanted, few, front=self._front)
+            found |= await find_newest(conn, wanted, self._depth, self._clock.now())
         by_message = {id_: at for at, id_ in sorted(found)}
         places = sorted(((at, id_) for id_, at in by_message.items()), reverse=True)
         return places[: wanted.limit]
@@ -203,62 +192,6 @@ async def _by_message(
         network=asked.network,
         with_old_unfinished=asked.since is None,
     )
-
-
-async def _few_bulks(conn: Connection, wanted: LogFilter) -> list[int] | None:
-    """The bulks of the part that is asked for; None if no part is or it has many."""
-    return await find_bulks(
-        conn,
-        wanted.account_id,
-        campaigns=wanted.campaigns,
-        entity_id=wanted.entity_id,
-        application_id=wanted.application_id,
-        sender_id=wanted.sender_id,
-        since=wanted.since,
-    )
-
-
-async def _unfinished(
-    conn: Connection, wanted: LogFilter, bulks: Sequence[int] | None, since: datetime | None
-) -> set[Place]:
-    if _UNFINISHED.isdisjoint(wanted.statuses) or bulks == []:
-        return set()
-    return set(await log_unfinished(conn, wanted, bulks, since=since))
-
-
-async def _newest(
-    conn: Connection, wanted: LogFilter, bulks: Sequence[int] | None, *, front: int
-) -> set[Place]:
-    """The newest that have ended. What is frequent shows among the newest of each status, which
-    are tried first; then come its bulks if they are few, and only else the rest.
-    """
-    if bulks == []:
-        return set()
-    if wanted.names_a_part:
-        horizon = await log_horizon(conn, wanted, most=front)
-        if horizon is not None:
-            found = await log_account(conn, wanted._replace(since=horizon))
-            if len(found) == wanted.limit:
-                return set(found)
-    if bulks is not None:
-        return set(await log_bulks(conn, wanted, bulks))
-    return set(await log_account(conn, wanted))
-
-
-async def _of_bulks(
-    conn: Connection, wanted: LogFilter, bulks: Sequence[int], *, large: int
-) -> set[Place]:
-    """The newest that have ended of some bulks: of large ones, among those of the account that
-    were sent while they went.
-    """
-    ranges = await bulk_ranges(conn, wanted.account_id, bulks)
-    if sum(each.messages for each in ranges) <= large:
-        return set(await log_bulks(conn, wanted, bulks))
-    since = max(wanted.since, min(id_time(each.id) for each in ranges) - _AHEAD)
-    ends = [each.finished_at for each in ranges if each.finished_at is not None]
-    until = min(wanted.until, max(ends)) if len(ends) == len(ranges) else wanted.until
-    window = wanted._replace(since=since, until=until)
-    return set(await log_account(conn, window, [each.id for each in ranges]))
 
 
 async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:

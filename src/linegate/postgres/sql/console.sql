@@ -225,16 +225,22 @@ FROM message JOIN message_object AS object ON object.id = message.object_id WHER
 SELECT subject, used FROM quota_use WHERE account_id = :account_id AND day = :day::date ORDER BY subject LIMIT 200;
 
 -- name: ended_messages_of :many
--- What ended last in a span, of some accounts: for each account and status one range of an index. LATERAL: see log.sql.
+-- What ended last in a span, of some accounts: for each account and status one range of an index. LATERAL: see log.sql;
+-- planned for the days that are named.
 SELECT newest.id, newest.at
 FROM unnest(:account_ids::bigint[]) AS mine (account_id)
-CROSS JOIN unnest(:statuses::smallint[]) AS wanted (status)
+CROSS JOIN (SELECT DISTINCT known.status
+            FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
+            WHERE known.status = ANY(:statuses::smallint[])) AS wanted
 CROSS JOIN LATERAL (
     SELECT final.message_id AS id, final.done_at AS at
     FROM final
-    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+    CROSS JOIN LATERAL (SELECT * FROM message_object
+                        WHERE message_object.id = final.object_id
+                          AND message_object.id >= :first_id AND message_object.id < :end_id OFFSET 0) AS object
     JOIN sender ON sender.id = object.sender_id
     WHERE final.account_id = mine.account_id AND final.status = wanted.status
+      AND final.message_id >= :first_id AND final.message_id < :end_id
       AND final.done_at >= :since AND final.done_at <= :until
       AND (final.done_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
       AND (:sender::text IS NULL OR sender.name = :sender)
@@ -254,10 +260,15 @@ FROM unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN LATERAL (
     SELECT told.message_id AS id, told.ended_at AS at
     FROM sms_end AS told
-    CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id = told.message_id OFFSET 0) AS final
-    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+    CROSS JOIN LATERAL (SELECT * FROM final
+                        WHERE final.message_id = told.message_id
+                          AND final.message_id >= :first_id AND final.message_id < :end_id OFFSET 0) AS final
+    CROSS JOIN LATERAL (SELECT * FROM message_object
+                        WHERE message_object.id = final.object_id
+                          AND message_object.id >= :first_id AND message_object.id < :end_id OFFSET 0) AS object
     JOIN sender ON sender.id = object.sender_id
     WHERE told.account_id = mine.account_id AND final.status = ANY(:statuses::smallint[])
+      AND told.message_id >= :first_id AND told.message_id < :end_id
       AND told.ended_at >= :since AND told.ended_at <= :until
       AND (told.ended_at, told.message_id) < (:before_at::timestamptz, :before_id::bigint)
       AND (:sender::text IS NULL OR sender.name = :sender)

@@ -1,8 +1,32 @@
 -- The log: what became of messages, read any number of times. Each query is one way in; report/logbook.py
 -- takes the one that touches the fewest rows, so that no plan depends on statistics.
 --
+-- Those with :first_id and :end_id name the days that they read: they are planned anew each time (pool.named_days),
+-- for these days alone. The others are planned once, for all days.
+--
 -- The object of a message is looked up by LATERAL ... OFFSET 0: with a year of partitions the planner finds a join
 -- by key so dear that it reads every object once for each row instead.
+
+-- name: late_days :many
+-- Days of which something ended later than :prompt days after, on :since or later (UTC+9): by the day of the message
+-- object (UTC), with the day of the newest message. What is not added up yet may be another account's.
+SELECT day, last_day FROM late_day WHERE account_id = ANY(:account_ids::bigint[]) AND ended_on >= :since::date
+UNION
+SELECT fresh.day, fresh.day
+FROM (SELECT date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day, ended_on
+      FROM tally WHERE status > 0) AS fresh
+WHERE fresh.ended_on >= :since AND fresh.ended_on - fresh.day > :prompt::integer;
+
+-- name: accepted_in :value
+-- How many messages of a part of an account were accepted in some days; 1 for all that are not added up yet.
+SELECT COALESCE(sum(messages), 0)::bigint
+     + EXISTS (SELECT 1 FROM tally WHERE object_id >= :first_id AND object_id < :end_id AND status = 0)::integer
+FROM statistic
+WHERE account_id = :account_id AND day >= :first_day::date AND day < :end_day::date AND status = 0
+  AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns));
 
 -- name: log_horizon :value
 -- The instant behind which lie more than :most of an account's ended messages of some status; NULL if nothing does.
@@ -13,6 +37,7 @@ FROM (SELECT DISTINCT known.status
 CROSS JOIN LATERAL (
     SELECT final.sent_at AS at FROM final
     WHERE final.account_id = :account_id AND final.status = wanted.status
+      AND final.message_id >= :first_id AND final.message_id < :end_id
       AND final.sent_at >= :since AND final.sent_at <= :until
       AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
     ORDER BY final.sent_at DESC, final.message_id DESC
@@ -28,8 +53,11 @@ FROM (SELECT DISTINCT known.status
 CROSS JOIN LATERAL (
     SELECT final.message_id AS id, final.sent_at AS at
     FROM final
-    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+    CROSS JOIN LATERAL (SELECT * FROM message_object
+                        WHERE message_object.id = final.object_id
+                          AND message_object.id >= :first_id AND message_object.id < :end_id OFFSET 0) AS object
     WHERE final.account_id = :account_id AND final.status = wanted.status
+      AND final.message_id >= :first_id AND final.message_id < :end_id
       AND final.sent_at >= :since AND final.sent_at <= :until
       AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
       AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
@@ -43,28 +71,48 @@ CROSS JOIN LATERAL (
 ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
+-- name: part_bulks :many
+-- The bulks of a part of an account: of a campaign, an entity, an application or a sender, or of several at once.
+SELECT DISTINCT found.bulk_id AS id
+FROM (SELECT bulk_id FROM message_object
+      WHERE account_id = :account_id AND id >= :first_id AND id < :end_id
+        AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
+        AND (:entity_id::text IS NULL OR entity_id = :entity_id)
+        AND (:application_id::text IS NULL OR application_id = :application_id)
+        AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns))
+      LIMIT :limit) AS found;
+
 -- name: log_bulks :many
 -- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each
--- bulk and not for each message. OFFSET keeps the other conditions out of the range scan, where the planner might
--- prefer an index that they fit.
+-- bulk and not for each message. OFFSET keeps the other conditions out of the range scans, and their order is that of
+-- the key: else the planner might prefer an index that has the id behind other columns.
 SELECT final.message_id AS id, final.sent_at AS at
 FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
-CROSS JOIN LATERAL (SELECT * FROM bulk WHERE bulk.id = wanted.id AND bulk.account_id = :account_id OFFSET 0) AS bulk
+CROSS JOIN LATERAL (SELECT * FROM bulk
+                    WHERE bulk.id = wanted.id AND bulk.account_id = :account_id
+                      AND bulk.id >= :first_id AND bulk.id < :end_id OFFSET 0) AS bulk
 CROSS JOIN LATERAL (
-    SELECT array_agg(object.id) AS ids FROM message_object AS object
-    WHERE object.id > bulk.id AND object.id <= bulk.last_id AND object.bulk_id = bulk.id
+    SELECT array_agg(object.id) AS ids
+    FROM (SELECT * FROM message_object AS object
+          WHERE object.id > bulk.id AND object.id <= bulk.last_id AND object.id >= :first_id AND object.id < :end_id
+          ORDER BY object.id OFFSET 0) AS object
+    WHERE object.bulk_id = bulk.id
       AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
 ) AS object
-CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
-                    OFFSET 0) AS final
+CROSS JOIN LATERAL (SELECT * FROM final
+                    WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
+                      AND final.message_id >= :first_id AND final.message_id < :end_id
+                    ORDER BY final.message_id OFFSET 0) AS final
 WHERE final.object_id = ANY(object.ids) AND final.status = ANY(:statuses::smallint[])
   AND final.sent_at >= :since AND final.sent_at <= :until
   AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
   AND (:network::text IS NULL
-       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id AND sms_end.mcc_mnc LIKE :network))
+       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id
+                  AND sms_end.message_id >= :first_id AND sms_end.message_id < :end_id
+                  AND sms_end.mcc_mnc LIKE :network))
 ORDER BY final.sent_at DESC, final.message_id DESC
 LIMIT :limit;
 
@@ -116,90 +164,107 @@ ORDER BY told.sent_at DESC, told.message_id DESC
 LIMIT :limit;
 
 -- name: open_bulks :many
--- An account's newest bulks that may have messages waiting.
-SELECT bulk_id AS id FROM bulk_run
+-- An account's newest bulks that may have messages waiting, and where their ids lie.
+SELECT bulk_id AS id, last_id FROM bulk_run
 WHERE account_id = :account_id AND finished_at IS NULL AND status NOT IN ('importing', 'failed')
 ORDER BY bulk_id DESC LIMIT :limit;
 
--- name: log_unfinished :many
--- The newest messages that have not ended, in ranges of ids whose ends are not in them; besides, of some bulks those
--- that wait. The newest id comes first, so that the keys serve in their order and each arm stops at its :limit; at
--- most :most are looked at.
+-- name: unfinished_objects :many
+-- The message objects of a part of an account that have messages in the queues, in ranges of ids whose ends are not
+-- in them, or waiting in some bulks. At most :most messages of a range are looked at, each object once.
+SELECT object.id
+FROM (SELECT at_line.object_id
+      FROM unnest(:after_ids::bigint[], :before_ids::bigint[]) AS range (after_id, before_id)
+      CROSS JOIN LATERAL (SELECT object_id, account_id FROM queue
+                          WHERE queue.id > range.after_id AND queue.id < range.before_id
+                          ORDER BY queue.id DESC LIMIT :most) AS at_line
+      WHERE at_line.account_id = :account_id
+      UNION
+      SELECT by_sms.object_id
+      FROM unnest(:after_ids, :before_ids) AS range (after_id, before_id)
+      CROSS JOIN LATERAL (SELECT object_id, account_id FROM sms_leg
+                          WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
+                          ORDER BY sms_leg.id DESC LIMIT :most) AS by_sms
+      WHERE by_sms.account_id = :account_id
+      UNION
+      SELECT track.object_id FROM track
+      WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0) AS busy
+CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = busy.object_id OFFSET 0) AS object
+WHERE (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns));
+
+-- name: log_at_line :many
+-- The newest messages in the queues, in ranges of ids whose ends are not in them; of some objects, or of any (NULL).
+-- The newest id comes first, so that the keys serve in their order and each arm stops at its :limit; at most :most
+-- are looked at.
 SELECT message.id
 FROM unnest(:after_ids::bigint[], :before_ids::bigint[]) AS range (after_id, before_id)
 CROSS JOIN LATERAL (
     (SELECT at_line.id
      FROM (SELECT * FROM queue WHERE queue.id > range.after_id AND queue.id < range.before_id
            ORDER BY queue.id DESC LIMIT :most) AS at_line
-     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
-                         WHERE object.id = at_line.object_id
-                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
-                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
      WHERE at_line.account_id = :account_id
        AND CASE WHEN at_line.sent_at IS NULL THEN 26 ELSE 7 END = ANY(:statuses::smallint[])
+       AND (:object_ids::bigint[] IS NULL OR at_line.object_id = ANY(:object_ids))
      ORDER BY at_line.id DESC LIMIT :limit)
     UNION ALL
     (SELECT by_sms.id
      FROM (SELECT * FROM sms_leg WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
            ORDER BY sms_leg.id DESC LIMIT :most) AS by_sms
-     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
-                         WHERE object.id = by_sms.object_id
-                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
-                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
      WHERE by_sms.account_id = :account_id AND 7 = ANY(:statuses)
+       AND (:object_ids IS NULL OR by_sms.object_id = ANY(:object_ids))
      ORDER BY by_sms.id DESC LIMIT :limit)
-    UNION ALL
-    (SELECT waiting.id
-     FROM track
-     JOIN bulk_run AS run ON run.bulk_id = track.bulk_id AND run.status NOT IN ('importing', 'failed')
-     CROSS JOIN LATERAL (SELECT true FROM message_object AS object
-                         WHERE object.id = track.object_id
-                           AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-                           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-                           AND (:application_id::text IS NULL OR object.application_id = :application_id)
-                           AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns)) OFFSET 0) AS wanted
-     CROSS JOIN LATERAL (SELECT message.id FROM message
-                         WHERE message.track_id = track.id AND message.id > track.position
-                           AND message.id <= track.last_id
-                           AND message.id > range.after_id AND message.id < range.before_id
-                         ORDER BY message.id DESC LIMIT :limit) AS waiting
-     WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0
-       AND track.end_status IS NULL AND 26 = ANY(:statuses))
 ) AS message
 ORDER BY message.id DESC
+LIMIT :limit;
+
+-- name: log_waiting :many
+-- The newest messages that wait in some bulks, between two ids; of some objects, or of any (NULL).
+SELECT waiting.id
+FROM track
+JOIN bulk_run AS run ON run.bulk_id = track.bulk_id AND run.status NOT IN ('importing', 'failed')
+CROSS JOIN LATERAL (SELECT message.id FROM message
+                    WHERE message.track_id = track.id AND message.id > track.position AND message.id <= track.last_id
+                      AND message.id > :after_id AND message.id < :before_id
+                    ORDER BY message.id DESC LIMIT :limit) AS waiting
+WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0
+  AND track.end_status IS NULL AND (:object_ids::bigint[] IS NULL OR track.object_id = ANY(:object_ids))
+ORDER BY waiting.id DESC
 LIMIT :limit;
 
 -- name: bulk_ranges :many
 -- Where the ids of bulks lie, how many messages they have, and since when nothing of them is unfinished, if that is known.
 SELECT bulk.id, bulk.last_id, bulk.messages, run.finished_at
-FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
-JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
-LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id;
+FROM bulk LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id
+WHERE bulk.id = ANY(:bulk_ids::bigint[]) AND bulk.account_id = :account_id;
 
 -- name: load_logged :many
--- What the log shows of messages, ended or not.
-SELECT message.id, COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) AS status,
+-- What the log shows of messages, ended or not, but for what their objects and bulks say. The ids stand at each
+-- table, so that only their days are planned.
+SELECT message.id, message.object_id, message.destination, message.client_id, message.placeholders,
+       COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) AS status,
        COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at, sms_leg.sent_at) AS sent_at,
-       final.done_at,
-       message.destination, message.client_id, COALESCE(sms_end.sender, sender.name) AS sender,
-       CASE WHEN sms_end.message_id IS NULL THEN sender.price ELSE sms_end.price END AS price,
-       CASE WHEN sms_end.message_id IS NULL THEN sender.currency ELSE sms_end.currency END AS currency,
-       sms_end.message_id IS NOT NULL AS by_sms, COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc, object.bulk_id,
-       bulk.client_id AS bulk_client_id, object.callback_data, object.entity_id, object.application_id,
-       object.campaign, object.id AS object_id, bulk.accepted_at, message.placeholders
-FROM unnest(:ids::bigint[]) AS wanted (id)
-JOIN message ON message.id = wanted.id
-JOIN message_object AS object ON object.id = message.object_id
-JOIN bulk ON bulk.id = object.bulk_id
-JOIN sender ON sender.id = object.sender_id
-LEFT JOIN final ON final.message_id = wanted.id
-LEFT JOIN sms_end ON sms_end.message_id = wanted.id
-LEFT JOIN sms_leg ON sms_leg.id = wanted.id
-LEFT JOIN queue ON queue.id = wanted.id;
+       final.done_at, sms_end.message_id IS NOT NULL AS by_sms, sms_end.sender, sms_end.price, sms_end.currency,
+       COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc
+FROM message
+LEFT JOIN final ON final.message_id = message.id AND final.message_id = ANY(:ids::bigint[])
+LEFT JOIN sms_end ON sms_end.message_id = message.id AND sms_end.message_id = ANY(:ids)
+LEFT JOIN sms_leg ON sms_leg.id = message.id
+LEFT JOIN queue ON queue.id = message.id
+WHERE message.id = ANY(:ids);
+
+-- name: logged_objects :many
+-- What message objects say, with the price of their senders.
+SELECT object.id, object.bulk_id, object.callback_data, object.entity_id, object.application_id, object.campaign,
+       sender.name AS sender, sender.price, sender.currency
+FROM message_object AS object JOIN sender ON sender.id = object.sender_id
+WHERE object.id = ANY(:ids::bigint[]);
+
+-- name: logged_bulks :many
+-- What bulks are called, and when they were accepted.
+SELECT id, client_id, accepted_at FROM bulk WHERE id = ANY(:ids::bigint[]);
 
 -- name: load_contents :many
 -- The content of message objects, as it goes to LINE.

@@ -217,8 +217,6 @@ WITH named AS MATERIALIZED (
     UNION ALL
     (SELECT bulk_id FROM message_object
      WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
-    UNION ALL
-    (SELECT bulk_id FROM message_object WHERE sender_id = ANY(:sender_ids::bigint[]) LIMIT :limit)
 ),
 counted AS (SELECT count(*) AS objects FROM named)
 SELECT NULL::bigint AS id, NULL::integer AS messages FROM counted WHERE objects >= :limit

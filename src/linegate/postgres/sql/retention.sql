@@ -147,5 +147,6 @@ DELETE FROM sms_early WHERE destination = :destination;
 
 -- name: forget_sums :exec
 -- Counts of days long past; the figures themselves hold no person.
-WITH used AS (DELETE FROM quota_use WHERE day < :before::date)
+WITH used AS (DELETE FROM quota_use WHERE day < :before::date),
+late AS (DELETE FROM late_day WHERE ended_on < :before)
 DELETE FROM statistic WHERE day < :before::date;

@@ -12,7 +12,8 @@ WITH taken AS (
     RETURNING object_id, status, ended_on, messages, by_sms, currency, cost
 ),
 known AS MATERIALIZED (
-    SELECT taken.status, taken.ended_on, object.account_id, object.key_id, object.sender_id, object.templated,
+    SELECT taken.status, taken.ended_on, object.account_id, object.bulk_id, object.key_id, object.sender_id,
+           object.templated,
            CASE WHEN taken.status <> 0 THEN -taken.messages      -- what is counted came in when it was accepted
                 WHEN object.counted AND taken.messages > 0 THEN 0 ELSE taken.messages END AS more,
            date '2020-01-01' + ((taken.object_id >> 22) / 86400000)::integer AS day,
@@ -61,6 +62,16 @@ unfinished AS (
     ORDER BY 1, 2
     ON CONFLICT (account_id, key_id) DO UPDATE SET waiting = backlog.waiting + excluded.waiting
 ),
+late AS (
+    INSERT INTO late_day (account_id, ended_on, day, last_day)
+    SELECT known.account_id, known.ended_on, known.day,
+           max(GREATEST(known.day, date '2020-01-01' + ((run.last_id >> 22) / 86400000)::integer))
+    FROM known LEFT JOIN bulk_run AS run ON run.bulk_id = known.bulk_id
+    WHERE known.status > 0 AND known.ended_on - known.day > :prompt::integer
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (account_id, ended_on, day) DO UPDATE SET last_day = excluded.last_day
+    WHERE late_day.last_day < excluded.last_day
+),
 at_line AS (
     INSERT INTO line_count (sender_id, templated, day, delivered)
     SELECT sender_id, templated, ended_on, sum(by_line) FROM known WHERE status = :delivered GROUP BY 1, 2, 3
@@ -73,47 +84,54 @@ SELECT count(*) FROM taken;
 INSERT INTO rollup (id, as_of) VALUES (1, :as_of) ON CONFLICT (id) DO UPDATE SET as_of = excluded.as_of;
 
 -- name: sum_statistics :many
--- An account's counts by what is asked for, always by status; what is not added up yet included.
-WITH counted AS (
-    SELECT day, sender_id, application_id, entity_id, campaign, status, currency, messages, by_sms, cost
+-- An account's counts by what is asked for, always by status. Planned for its values: what is not asked for is not
+-- looked at in any of a hundred thousand rows of a year. Names are looked up for the sums alone.
+SELECT summed.day, sender.name AS sender, summed.application_id, summed.entity_id, summed.campaign, summed.status,
+       summed.currency, summed.messages, summed.by_sms, summed.cost
+FROM (
+    SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN day END AS day,
+           CASE WHEN 'sender' = ANY(:by) THEN sender_id END AS sender_id,
+           CASE WHEN 'application' = ANY(:by) THEN application_id END AS application_id,
+           CASE WHEN 'entity' = ANY(:by) THEN entity_id END AS entity_id,
+           CASE WHEN 'campaign' = ANY(:by) THEN campaign END AS campaign,
+           status, currency, sum(messages)::bigint AS messages, sum(by_sms)::bigint AS by_sms, sum(cost) AS cost
     FROM statistic
     WHERE account_id = :account_id AND day >= :since AND day <= :until
-    UNION ALL
-    SELECT day, object.sender_id, COALESCE(object.application_id, ''), COALESCE(object.entity_id, ''),
-           COALESCE(object.campaign, ''), fresh.status, priced.*
-    FROM (SELECT *, date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day FROM tally) AS fresh
-    JOIN message_object AS object ON object.id = fresh.object_id
-    JOIN sender ON sender.id = object.sender_id
-    CROSS JOIN LATERAL (
-        VALUES (CASE WHEN fresh.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END,
-                fresh.messages, fresh.by_sms,
-                CASE WHEN fresh.status = :delivered THEN
-                    (fresh.messages - fresh.by_sms) * COALESCE(sender.price, 0) ELSE 0 END),
-               (fresh.currency, 0, 0, fresh.cost)
-    ) AS priced (currency, messages, by_sms, cost)
-    WHERE object.account_id = :account_id AND day >= :since AND day <= :until
-)
-SELECT summed.day, CASE WHEN 'sender' = ANY(:by::text[]) THEN sender.name END AS sender, summed.application_id,
-       summed.entity_id, summed.campaign, summed.status, summed.currency, summed.messages, summed.by_sms, summed.cost
-FROM (
-    -- Names are looked up for the sums and not for each of a hundred thousand rows of a year.
-    SELECT CASE WHEN asked.day THEN counted.day END AS day, CASE WHEN asked.sender THEN counted.sender_id END AS sender_id,
-           CASE WHEN asked.application THEN counted.application_id END AS application_id,
-           CASE WHEN asked.entity THEN counted.entity_id END AS entity_id,
-           CASE WHEN asked.campaign THEN counted.campaign END AS campaign,
-           counted.status, counted.currency, sum(counted.messages)::bigint AS messages,
-           sum(counted.by_sms)::bigint AS by_sms, sum(counted.cost) AS cost
-    FROM (SELECT 'day' = ANY(:by) AS day, 'sender' = ANY(:by) AS sender, 'application' = ANY(:by) AS application,
-                 'entity' = ANY(:by) AS entity, 'campaign' = ANY(:by) AS campaign OFFSET 0) AS asked
-    CROSS JOIN counted
-    WHERE (:sender::text IS NULL OR counted.sender_id = (SELECT id FROM sender WHERE name = :sender))
-      AND (:application_id::text IS NULL OR counted.application_id = :application_id)
-      AND (:entity_id::text IS NULL OR counted.entity_id = :entity_id)
-      AND (:campaign::text IS NULL OR counted.campaign = :campaign)
+      AND (:sender::text IS NULL OR sender_id = (SELECT id FROM sender WHERE name = :sender))
+      AND (:application_id::text IS NULL OR application_id = :application_id)
+      AND (:entity_id::text IS NULL OR entity_id = :entity_id)
+      AND (:campaign::text IS NULL OR campaign = :campaign)
     GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ORDER BY 1, 2, 3, 4, 5, 6, 7
+    LIMIT :limit
 ) AS summed
-LEFT JOIN sender ON sender.id = summed.sender_id
-ORDER BY 1, 2, 3, 4, 5, 6
+LEFT JOIN sender ON sender.id = summed.sender_id;
+
+-- name: sum_tally :many
+-- The same of what is not added up yet.
+SELECT CASE WHEN 'day' = ANY(:by::text[]) THEN fresh.day END AS day,
+       CASE WHEN 'sender' = ANY(:by) THEN sender.name END AS sender,
+       CASE WHEN 'application' = ANY(:by) THEN COALESCE(object.application_id, '') END AS application_id,
+       CASE WHEN 'entity' = ANY(:by) THEN COALESCE(object.entity_id, '') END AS entity_id,
+       CASE WHEN 'campaign' = ANY(:by) THEN COALESCE(object.campaign, '') END AS campaign,
+       fresh.status, priced.currency, sum(priced.messages)::bigint AS messages, sum(priced.by_sms)::bigint AS by_sms,
+       sum(priced.cost) AS cost
+FROM (SELECT *, date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day FROM tally) AS fresh
+JOIN message_object AS object ON object.id = fresh.object_id
+JOIN sender ON sender.id = object.sender_id
+CROSS JOIN LATERAL (
+    VALUES (CASE WHEN fresh.status = :delivered::smallint THEN COALESCE(sender.currency, '') ELSE '' END,
+            fresh.messages, fresh.by_sms,
+            CASE WHEN fresh.status = :delivered THEN
+                (fresh.messages - fresh.by_sms) * COALESCE(sender.price, 0) ELSE 0 END),
+           (fresh.currency, 0, 0, fresh.cost)
+) AS priced (currency, messages, by_sms, cost)
+WHERE object.account_id = :account_id AND fresh.day >= :since AND fresh.day <= :until
+  AND (:sender::text IS NULL OR sender.name = :sender)
+  AND (:application_id::text IS NULL OR object.application_id = :application_id)
+  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+  AND (:campaign::text IS NULL OR object.campaign = :campaign)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
 LIMIT :limit;
 
 -- name: load_backlog :one

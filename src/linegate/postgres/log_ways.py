@@ -1,0 +1,297 @@
+"""Queries of the log's ways in: each gives places of messages, the newest first."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from linegate.domain.ids import first_id_at, id_time
+from linegate.domain.spread import PROMPT_DAYS, IdRange, LateDay
+from linegate.postgres.pool import Connection, named_days
+from linegate.postgres.queries import bundled
+
+__all__ = [
+    "BulkRange",
+    "LogFilter",
+    "Lying",
+    "Place",
+    "accepted_in",
+    "bulk_ranges",
+    "late_days",
+    "log_account",
+    "log_bulks",
+    "log_horizon",
+    "log_messages",
+    "log_network",
+    "log_unfinished",
+    "open_bulks",
+    "part_bulks",
+]
+
+_MICROSECOND = timedelta(microseconds=1)
+_OPEN_BULKS = 1000
+_LOOKED_AT = 50_000  # of all accounts' unfinished messages
+_WAITS = 26  # the public status of what has not been handed over
+
+Place = tuple[datetime, int]
+"""Where a message stands in the log: when it was sent, and its id."""
+
+
+class LogFilter(NamedTuple):
+    """What every way in filters by; None means any. before: a cursor's place, exclusive."""
+
+    account_id: int
+    statuses: Sequence[int]
+    since: datetime
+    until: datetime
+    before: Place
+    limit: int
+    sender_id: int | None = None
+    entity_id: str | None = None
+    application_id: str | None = None
+    campaigns: Sequence[str] | None = None
+
+    @property
+    def names_a_part(self) -> bool:
+        """Whether some of an account's messages are meant, by what their objects say."""
+        parts = (self.sender_id, self.entity_id, self.application_id, self.campaigns)
+        return any(part is not None for part in parts)
+
+    @property
+    def part(self) -> dict[str, object]:
+        """What their objects must say."""
+        names = ("sender_id", "entity_id", "application_id", "campaigns")
+        return {name: getattr(self, name) for name in names}
+
+
+class Lying(NamedTuple):
+    """Where the ids of a bulk lie: behind its own, up to the last, which is one of them."""
+
+    id: int
+    last_id: int
+
+    def within(self, after: int, before: int) -> "Lying":
+        """Two ids between which its messages lie, as far as they lie between these."""
+        return Lying(max(self.id, after), min(self.last_id + 1, before))
+
+
+class BulkRange(NamedTuple):
+    """A bulk's first and last id. finished_at: nothing of it was unfinished; None: unknown."""
+
+    id: int
+    last_id: int
+    messages: int
+    finished_at: datetime | None
+
+
+async def late_days(conn: Connection, account_ids: Sequence[int], since: date) -> list[LateDay]:
+    """Days of which something of these accounts ended late, on `since` (UTC+9) or after."""
+    rows = await bundled().late_days.many(
+        conn, account_ids=account_ids, since=since, prompt=PROMPT_DAYS
+    )
+    return [LateDay(*row) for row in rows]
+
+
+async def accepted_in(conn: Connection, asked: LogFilter, ids: IdRange) -> int:
+    """How many messages of the part that is asked for were accepted in these days.
+
+    What is not added up yet counts as one of it, whosever it is: 0 is certain.
+    """
+    first_day, end_day = ids.days()
+    count: int = await bundled().accepted_in.value(
+        conn,
+        account_id=asked.account_id,
+        first_day=first_day,
+        end_day=end_day,
+        first_id=ids.first,
+        end_id=ids.end,
+        **asked.part,
+    )
+    return count
+
+
+async def log_account(
+    conn: Connection, asked: LogFilter, ids: IdRange, bulk_ids: Sequence[int] | None = None
+) -> list[Place]:
+    """The newest places of a whole account; bulk_ids: only what belongs to one of these."""
+    rows = await bundled().log_account.many(
+        conn, bulk_ids=bulk_ids, first_id=ids.first, end_id=ids.end, **_values(asked)
+    )
+    return _places(rows)
+
+
+async def log_horizon(
+    conn: Connection, asked: LogFilter, ids: IdRange, *, most: int
+) -> datetime | None:
+    """From when on an account has at most `most` ended messages of each status; None: always."""
+    values = _values(asked)
+    for name in ("limit", *asked.part):
+        del values[name]
+    at: datetime | None = await bundled().log_horizon.value(
+        conn, most=most, first_id=ids.first, end_id=ids.end, **values
+    )
+    return at
+
+
+async def part_bulks(
+    conn: Connection, asked: LogFilter, ids: IdRange, *, most: int
+) -> list[int] | None:
+    """The bulks of the part that is asked for; None if it has more than `most` objects there."""
+    rows = await bundled().part_bulks.many(
+        conn,
+        account_id=asked.account_id,
+        first_id=ids.first,
+        end_id=ids.end,
+        limit=most + 1,
+        **asked.part,
+    )
+    return None if len(rows) > most else [row["id"] for row in rows]
+
+
+async def bulk_ranges(
+    conn: Connection, account_id: int, bulk_ids: Sequence[int]
+) -> list[BulkRange]:
+    """Where bulks of an account lie, the oldest first."""
+    async with named_days(conn):
+        rows = await bundled().bulk_ranges.many(conn, bulk_ids=bulk_ids, account_id=account_id)
+    return sorted(BulkRange(*row) for row in rows)
+
+
+async def log_bulks(
+    conn: Connection,
+    asked: LogFilter,
+    ids: IdRange,
+    bulk_ids: Sequence[int],
+    *,
+    network: str | None = None,
+) -> list[Place]:
+    """The newest places of some bulks; ids: where the bulks and their messages lie."""
+    rows = await bundled().log_bulks.many(
+        conn,
+        bulk_ids=bulk_ids,
+        network=network,
+        first_id=ids.first,
+        end_id=ids.end,
+        **_values(asked),
+    )
+    return _places(rows)
+
+
+async def log_network(conn: Connection, asked: LogFilter, network: str) -> list[Place]:
+    """The newest places that ended by SMS in a network."""
+    known = network.rstrip("_%") if network[0] != "_" else ""
+    rows = await bundled().log_network.many(
+        conn,
+        network=network,
+        from_network=known,
+        to_network=known + ":",  # what comes after the digits
+        **_values(asked),
+    )
+    return _places(rows)
+
+
+async def open_bulks(conn: Connection, account_id: int) -> list[Lying]:
+    """An account's newest bulks that may have messages waiting."""
+    rows = await bundled().open_bulks.many(conn, account_id=account_id, limit=_OPEN_BULKS)
+    return [Lying(row["id"], row["last_id"]) for row in rows]
+
+
+async def log_unfinished(
+    conn: Connection,
+    asked: LogFilter,
+    ranges: Sequence[Lying],
+    bulks: Sequence[Lying],
+    *,
+    since: datetime | None,
+) -> list[Place]:
+    """The newest that have not ended: in ranges of the queues, and what waits in some bulks.
+
+    They stand where their ids do: at the instant the id was made. since: None: however old.
+    """
+    after = 0 if since is None else first_id_at(since) - 1
+    before = min(_before(asked.before), first_id_at(asked.until + _MICROSECOND))
+    within = Lying(after, before)
+    lies = [each.within(after, before) for each in ranges]
+    lie: dict[str, object] = {
+        "after_ids": [each.id for each in lies],
+        "before_ids": [each.last_id for each in lies],
+        "most": _LOOKED_AT,
+        "account_id": asked.account_id,
+    }
+    object_ids = None
+    if asked.names_a_part:
+        bulk_ids = [each.id for each in bulks]
+        rows = await bundled().unfinished_objects.many(conn, bulk_ids=bulk_ids, **lie, **asked.part)
+        object_ids = [row["id"] for row in rows]
+        if not object_ids:
+            return []
+    async with named_days(conn):
+        rows = await bundled().log_at_line.many(
+            conn, object_ids=object_ids, statuses=asked.statuses, limit=asked.limit, **lie
+        )
+    ids = {row["id"] for row in rows}
+    if bulks and _WAITS in asked.statuses:
+        ids |= await _waiting(conn, asked, bulks, object_ids, within)
+    return [(id_time(id_), id_) for id_ in sorted(ids, reverse=True)[: asked.limit]]
+
+
+async def _waiting(
+    conn: Connection,
+    asked: LogFilter,
+    bulks: Sequence[Lying],
+    object_ids: Sequence[int] | None,
+    within: Lying,
+) -> set[int]:
+    rows = await bundled().log_waiting.many(
+        conn,
+        bulk_ids=[each.id for each in bulks],
+        object_ids=object_ids,
+        account_id=asked.account_id,
+        after_id=max(within.id, min(each.id for each in bulks)),
+        before_id=min(within.last_id, max(each.last_id for each in bulks) + 1),
+        limit=asked.limit,
+    )
+    return {row["id"] for row in rows}
+
+
+async def log_messages(
+    conn: Connection,
+    asked: LogFilter,
+    *,
+    message_ids: Sequence[int] = (),
+    destination: str | None = None,
+    bulk_ids: Sequence[int] | None = None,
+    network: str | None = None,
+    with_old_unfinished: bool = False,
+) -> list[Place]:
+    """The places of messages by their ids, or by the number they went to; ended or not.
+
+    with_old_unfinished: what has not ended is meant whenever it was accepted.
+    """
+    by_number = destination is not None and not message_ids
+    rows = await bundled().log_messages.many(
+        conn,
+        message_ids=message_ids,
+        destinations=[destination] if by_number else [],
+        destination=destination,
+        bulk_ids=bulk_ids,
+        network=network,
+        with_old_unfinished=with_old_unfinished,
+        **_values(asked),
+    )
+    return _places(rows)
+
+
+def _before(place: Place) -> int:
+    """The id before which all ids stand before a place."""
+    at, id_ = place
+    return max(first_id_at(at), min(id_, first_id_at(at + _MICROSECOND)))
+
+
+def _values(asked: LogFilter) -> dict[str, object]:
+    values = asked._asdict()
+    values["before_at"], values["before_id"] = values.pop("before")
+    return values
+
+
+def _places(rows: Sequence[tuple[int, datetime]]) -> list[Place]:
+    return [(at, id_) for id_, at in rows]

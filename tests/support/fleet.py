@@ -1,6 +1,7 @@
 """Roles of the real program in processes of their own, as on several machines, and load on them."""
 
 import asyncio
+import base64
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -10,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from support.program import Program, environment_of, until_status
-from support.shop import Shop
+from support.program import Program, environment_of, free_port, home_folder, until_status
+from support.shop import Shop, simulated_line
 
-__all__ = ["A_REQUEST", "Fleet", "fleet", "send_on"]
+__all__ = ["A_REQUEST", "Fleet", "Site", "a_site", "send_on"]
 
 A_REQUEST = 10
+_KEY = base64.b64encode(bytes(range(32))).decode()
 _PAUSE = 0.05  # seconds: some 200 messages a second
 _STOPS_WITHIN = 45.0  # what deploy/ gives a process before it is killed
 
@@ -47,6 +49,10 @@ class Fleet:
         await until_status(f"http://127.0.0.1:{probes}/health/ready", 200, within=120)
         return process
 
+    async def api(self, port: int, source: Path | None = None) -> Program:
+        process = await self.start("api", "--port", str(port), probes=port, source=source)
+        return Program(f"http://127.0.0.1:{port}", process, self.home, [])
+
     async def worker(self, port: int, source: Path | None = None) -> Process:
         return await self.start("worker", probes=port, source=source, metrics_port=str(port))
 
@@ -67,6 +73,32 @@ async def fleet(home: Path, **settings: str) -> AsyncIterator[Fleet]:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Machines on one database: an API with its customer, and whatever is started besides."""
+
+    roles: Fleet
+    api: Program
+    shop: Shop
+
+
+@asynccontextmanager
+async def a_site(database_url: str) -> AsyncIterator[Site]:
+    """An API over a simulated LINE; its workers are started by the test."""
+    port = free_port()
+    with home_folder() as home:
+        async with simulated_line(port) as line:
+            settings = {
+                "database_url": database_url,
+                "secret_key": _KEY,
+                "line_api_url": line.url,
+                "webhook_allow_private": "1",
+            }
+            async with fleet(home, **settings) as roles:
+                api = await roles.api(port)
+                yield Site(roles, api, await Shop.open(home, line, **settings))
 
 
 async def send_on(shop: Shop, apis: Sequence[Program], stopping: asyncio.Event) -> list[str]:

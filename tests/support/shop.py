@@ -2,7 +2,7 @@
 endpoint for delivery reports. The simulator runs in the test, so it outlives whatever is killed."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from support.gateway import a_request
 from support.program import Program, Ran, command
 from support.waiting import until
 
-__all__ = ["Shop", "simulated_line"]
+__all__ = ["Books", "Shop", "simulated_line"]
 
 SENDER = "ACME"
 _SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
@@ -33,6 +33,37 @@ async def simulated_line(api_port: int) -> AsyncIterator[RunningSimulator]:
     )
     async with running(SimulatorSettings(channels=(channel,))) as line:
         yield line
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What became of messages, when all of them had come to their end.
+
+    ends:        how many, by the status that was reported.
+    pulled:      how often each was handed out as a final report.
+    doubles:     reports that were pushed again.
+    asked:       requests that LINE has seen. events_lost: that nobody took.
+    """
+
+    ends: dict[str, int]
+    pulled: Counter[str]
+    doubles: int
+    asked: int
+    events_lost: int
+
+    def are_whole(self, sent: Collection[str]) -> bool:
+        """Each of these, and no other, was handed out as one report: delivered, or expired."""
+        known = {"DELIVERED_TO_HANDSET", "EXPIRED_EXPIRED"}
+        return self.pulled == Counter(set(sent)) and set(self.ends) <= known
+
+    def show_each_once(self, sent: Collection[str]) -> bool:
+        """All of these were delivered, at the first attempt and told of once."""
+        return (
+            self.pulled == Counter(sent)
+            and self.ends == {"DELIVERED_TO_HANDSET": len(sent)}
+            and self.doubles == 0
+            and self.asked == len(sent)
+        )
 
 
 @dataclass(slots=True)
@@ -115,6 +146,17 @@ class Shop:
             if not answer["results"]:
                 return found
             found.update(report["messageId"] for report in answer["results"])
+
+    async def books(self, up: Program, messages: int, within: float) -> Books:
+        """What became of all, once so many messages have been reported."""
+        told = await self.is_told(messages, within)
+        return Books(
+            told["byStatus"],
+            await self.pull(up),
+            told["duplicates"],
+            await self.asked(),
+            await self.events_lost(),
+        )
 
     async def _get(self, path: str) -> Any:
         async with aiohttp.ClientSession() as session, session.get(self.line.url + path) as answer:

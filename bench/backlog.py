@@ -27,7 +27,7 @@ from linegate.postgres.dispatching import claim_due, give_back
 from linegate.postgres.pool import Pool, transaction
 from linegate.postgres.queries import bundled
 from linegate.postgres.store import open_store
-from linegate.shape.steering import Change, Steering
+from linegate.shape.steering import By, Change, Steering
 
 _CHUNK = 250_000
 _CLAIMS = 200
@@ -163,23 +163,26 @@ class Backlog:
             await task.rollback()
         return "\n".join(row[0] for row in rows)
 
+    def _by(self) -> By:
+        return By("bench", self._now())
+
     async def steer(self) -> list[tuple[str, float]]:
         """Milliseconds of each word to the bulk that waits."""
         steering, name = Steering(self.pool), public_id(self.bulk)
         took = []
         for word in (BulkStatus.PAUSED, BulkStatus.PROCESSING):
             began = time.perf_counter()
-            await steering.set_status(self.account, name, word, self._now())
+            await steering.set_status(self.account, name, word, self._by())
             took.append((f"to {word.value}", (time.perf_counter() - began) * 1000))
         began = time.perf_counter()
         change = Change(self._now() + timedelta(days=2))
-        await steering.change(self.account, name, change, self._now())
+        await steering.change(self.account, name, change, self._by())
         took.append(("another sendAt", (time.perf_counter() - began) * 1000))
         began = time.perf_counter()
         await steering.show(self.account, name, self._now())
         took.append(("show", (time.perf_counter() - began) * 1000))
         began = time.perf_counter()
-        await steering.set_status(self.account, name, BulkStatus.CANCELED, self._now())
+        await steering.set_status(self.account, name, BulkStatus.CANCELED, self._by())
         took.append(("to CANCELED", (time.perf_counter() - began) * 1000))
         return took
 

@@ -65,6 +65,13 @@ def test_a_bulk_is_listed_shown_paused_moved_resumed_and_cancelled(linegate: Com
     assert "sendingSpeedLimit" not in linegate("bulk", "reschedule", NAME, "--speed", "none")
     assert linegate("bulk", "cancel", NAME)["status"] == "CANCELED"
     assert linegate("bulk", "show", NAME)["status"] == "CANCELED"
+    assert linegate("bulk", "cancel", NAME)["status"] == "CANCELED"
+    noted = [each for each in linegate("audit")["changes"] if each["kind"] == "bulk"]
+    assert {each["actor"].partition(" of ")[0] for each in noted} == {"linegate command"}
+    assert {each["subject"] for each in noted} == {NAME}
+    told = [set(each["changes"]) for each in reversed(noted)]
+    assert told == [{"status"}, {"sendAt", "speed"}, {"status"}, {"speed"}, {"status"}]
+    assert noted[1]["changes"]["speed"] == ["60 per hour", "as fast as LINE takes it"]
 
 
 @pytest.mark.parametrize(

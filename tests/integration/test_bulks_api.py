@@ -94,6 +94,19 @@ async def test_pause_resume_and_cancel_go_by_the_table(desk: Desk) -> None:
     assert (await desk.show(bulk_id))["counts"]["ended"] == 2000
 
 
+async def test_the_audit_log_tells_which_key_said_what_to_a_bulk(desk: Desk) -> None:
+    bulk_id = await desk.send(30, bulkId="spring", sendAt=format_instant(desk.clock.now() + HOUR))
+    await desk.say(bulk_id, "FINISHED")  # refused: nothing to tell
+    await desk.say(bulk_id, "PAUSED")
+    limit = {"sendingSpeedLimit": {"amount": 90, "timeUnit": "HOUR"}}
+    await desk.call("PUT", f"/line/1/bulks?bulkId={bulk_id}", limit)
+    noted = "SELECT actor, subject, changes::text FROM audit WHERE kind = 'bulk' ORDER BY id"
+    assert [tuple(row) for row in await desk.rows(noted)] == [
+        ("key 1", "spring", '{"status": ["PENDING", "PAUSED"]}'),
+        ("key 1", "spring", '{"speed": ["as fast as LINE takes it", "90 per hour"]}'),
+    ]
+
+
 async def test_a_small_bulk_that_was_due_at_once_can_be_stopped_too(desk: Desk) -> None:
     bulk_id = await desk.send(20)
     assert (await desk.show(bulk_id))["status"] == "PROCESSING"

@@ -175,7 +175,7 @@ async def test_a_bulk_is_paused_resumed_changed_and_cancelled(stage: Stage) -> N
     await page.get_by_label("Messages", exact=True).fill("50")
     await press(page, "Change")
     await said(page, "was changed")
-    await expect(page.get_by_text("50 every")).to_be_visible()
+    await expect(page.get_by_text("50 per minute")).to_be_visible()
     await press(page, "Cancel")
     await said(page, "now canceled")
     await stage.go("/audit")

@@ -14,7 +14,7 @@ from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.steering import BulkStatus
 from linegate.domain.transport import Price, Receipt, Submission
 from linegate.shape.shaper import Shaper
-from linegate.shape.steering import Steering
+from linegate.shape.steering import By, Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
 from support.waiting import until
 from support.world import HOUR, SECOND, World
@@ -292,7 +292,7 @@ async def cancel_all(sms: SmsWorld) -> None:
     (row,) = await world.rows("SELECT id FROM bulk")
     steering = Steering(world.pool)
     changed = await steering.set_status(
-        world.account, public_id(row["id"]), BulkStatus.CANCELED, world.now
+        world.account, public_id(row["id"]), BulkStatus.CANCELED, By("", world.now)
     )
     assert changed is BulkStatus.CANCELED
 

@@ -10,7 +10,7 @@ from linegate.domain.decide import Patience
 from linegate.domain.ids import public_id
 from linegate.domain.steering import BulkStatus
 from linegate.shape.shaper import Shaper
-from linegate.shape.steering import Steering
+from linegate.shape.steering import By, Steering
 from support.sending import Sending, sending
 from support.world import HOUR, World, a_number
 
@@ -70,9 +70,11 @@ async def test_its_validity_stands_still_until_the_bulk_is_resumed(
     assert view.held
     assert view.counts.due == len(held)
     said = await steering.set_status(
-        world.account, public_id(bulk_id), BulkStatus.PROCESSING, world.now
+        world.account, public_id(bulk_id), BulkStatus.PROCESSING, By("user alice", world.now)
     )
     assert said is BulkStatus.PROCESSING
+    (noted,) = await world.rows("SELECT actor, changes::text FROM audit WHERE kind = 'bulk'")
+    assert tuple(noted) == ("user alice", '{"refused_contents": [1, 0]}')
     rows = await world.rows("SELECT DISTINCT step::text, deadline_at > $1 FROM queue", world.now)
     assert [tuple(row) for row in rows] == [("due_bulk", True)]
 
@@ -88,7 +90,7 @@ async def test_a_cancelled_bulk_ends_with_what_was_stopped_of_it(
         await world.clock.advance(timedelta(seconds=2))
     await work.dispatcher.aclose()
     await Steering(world.pool).set_status(
-        world.account, public_id(bulk_id), BulkStatus.CANCELED, world.now
+        world.account, public_id(bulk_id), BulkStatus.CANCELED, By("", world.now)
     )
     shaper = Shaper(world.pool, world.clock, world.metrics)
     while await shaper.run_once():

@@ -15,12 +15,13 @@ from linegate.api.body import read_body
 from linegate.api.directory import Directory
 from linegate.api.schemas_bulks import ChangeRequest, StatusRequest, bulk_answer, decode
 from linegate.clock import Clock
+from linegate.domain.caller import Caller
 from linegate.domain.keys import MANAGE
 from linegate.domain.pace import pace_of
 from linegate.domain.steering import BulkStatus
 from linegate.domain.violation import Violation
 from linegate.domain.wiretime import parse_instant
-from linegate.shape.steering import Change, NotAllowed, Steering
+from linegate.shape.steering import By, Change, NotAllowed, Steering
 
 __all__ = ["Bulks"]
 
@@ -42,7 +43,8 @@ class Bulks:
 
     async def show(self, request: Request) -> Response:
         """Answer one bulk, or without `bulkId` the newest that have a schedule or were steered."""
-        account_id, now = await self._caller(request)
+        caller, now = await self._caller(request)
+        account_id = caller.account_id
         if "bulkId" not in request.query_params:
             return await self._page(request, account_id, now)
         view = await self._steering.show(account_id, _bulk_id(request), now)
@@ -52,10 +54,10 @@ class Bulks:
 
     async def change(self, request: Request) -> Response:
         """Change `sendAt`, `sendingSpeedLimit` or both; answer where the bulk then is."""
-        account_id, now = await self._caller(request)
+        caller, now = await self._caller(request)
         name = _bulk_id(request)
         asked = _change(decode(await read_body(request, _BODY_LIMIT), ChangeRequest), now)
-        found = await self._steering.change(account_id, name, asked, now)
+        found = await self._steering.change(caller.account_id, name, asked, By(caller.name, now))
         if found is None:
             raise _unknown()
         if isinstance(found, NotAllowed):
@@ -64,30 +66,28 @@ class Bulks:
 
     async def show_status(self, request: Request) -> Response:
         """Answer `{"bulkId", "status"}`."""
-        account_id, now = await self._caller(request)
-        name = _bulk_id(request)
-        view = await self._steering.show(account_id, name, now)
+        caller, now = await self._caller(request)
+        view = await self._steering.show(caller.account_id, _bulk_id(request), now)
         if view is None:
             raise _unknown()
         return _json({"bulkId": view.bulk_id, "status": view.status.value})
 
     async def change_status(self, request: Request) -> Response:
         """Pause, resume or cancel; answer `{"bulkId", "status"}`."""
-        account_id, now = await self._caller(request)
+        caller, now = await self._caller(request)
         name = _bulk_id(request)
         asked = decode(await read_body(request, _BODY_LIMIT), StatusRequest)
-        wanted = BulkStatus(asked.status)
-        found = await self._steering.set_status(account_id, name, wanted, now)
+        wanted, by = BulkStatus(asked.status), By(caller.name, now)
+        found = await self._steering.set_status(caller.account_id, name, wanted, by)
         if found is None:
             raise _unknown()
         if isinstance(found, NotAllowed):
             raise Refused(400, [Violation(found.property, found.reason)])
         return _json({"bulkId": name, "status": found.value})
 
-    async def _caller(self, request: Request) -> tuple[int, datetime]:
+    async def _caller(self, request: Request) -> tuple[Caller, datetime]:
         now = self._clock.now()
-        caller = await authorise(request, self._directory, MANAGE, now)
-        return caller.account_id, now
+        return await authorise(request, self._directory, MANAGE, now), now
 
     async def _page(self, request: Request, account_id: int, now: datetime) -> Response:
         asked = request.query_params

@@ -19,8 +19,6 @@ __all__ = ["ChangeRequest", "StatusRequest", "bulk_answer", "decode", "speed_lim
 
 T = TypeVar("T")
 
-_UNITS = {60: "MINUTE", 3600: "HOUR", 86400: "DAY"}
-
 
 class StatusRequest(Struct):
     """What a bulk is to be."""
@@ -48,7 +46,7 @@ def decode(body: bytes, kind: type[T]) -> T:
 
 def speed_limit(pace: Pace) -> dict[str, Any]:
     """A pace as the API writes it."""
-    return {"amount": pace.amount, "timeUnit": _UNITS[int(pace.unit.total_seconds())]}
+    return {"amount": pace.amount, "timeUnit": pace.unit_name}
 
 
 def bulk_answer(view: BulkView) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from rich.table import Table
 
 from linegate.api.schemas_bulks import bulk_answer
 from linegate.cli.accounts import account_id_of
-from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
 from linegate.domain.pace import Pace, Unit, pace_of
 from linegate.domain.steering import BulkStatus
 from linegate.domain.wiretime import parse_instant
 from linegate.postgres.clock import installation_time
 from linegate.postgres.steering import only_account
 from linegate.postgres.store import Store
-from linegate.shape.steering import BulkView, Change, NotAllowed, Steering
+from linegate.shape.steering import BulkView, By, Change, NotAllowed, Steering
 
 __all__ = ["bulk", "read_pace"]
 
@@ -145,7 +145,8 @@ def reschedule(
         if change == Change():
             raise CommandError("give --send-at, --speed or both")
         account_id = await _account(store, owner)
-        found = await Steering(store.pool).change(account_id, bulk_id, change, now)
+        by = By(actor(), now)
+        found = await Steering(store.pool).change(account_id, bulk_id, change, by)
         return _allowed(found, bulk_id)
 
     view = with_store(work)
@@ -172,8 +173,8 @@ def _instant(text: str | None, now: datetime) -> datetime | None:
 def _say(bulk_id: str, owner: str | None, wanted: BulkStatus, *, as_json: bool) -> None:
     async def work(store: Store) -> BulkStatus:
         account_id = await _account(store, owner)
-        steering = Steering(store.pool)
-        found = await steering.set_status(account_id, bulk_id, wanted, await _now(store))
+        by = By(actor(), await _now(store))
+        found = await Steering(store.pool).set_status(account_id, bulk_id, wanted, by)
         return _allowed(found, bulk_id)
 
     status = with_store(work)
@@ -248,5 +249,4 @@ def _details(view: BulkView) -> Table:
 def _speed(pace: Pace | None) -> str:
     if pace is None:
         return ""
-    names = {60: "minute", 3600: "hour", 86400: "day"}
-    return f"{pace.amount:,}/{names[int(pace.unit.total_seconds())]}"
+    return f"{pace.amount:,}/{pace.unit_name.lower()}"

@@ -23,7 +23,6 @@ from linegate.cli.console import CommandError, JsonFlag, fail, run, show
 __all__ = ["send"]
 
 _PART = 256 * 1024
-_UNITS = {60: "MINUTE", 3600: "HOUR", 86400: "DAY"}
 
 
 def send(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -79,8 +78,8 @@ def _head(file: Path, bulk_id: str | None, send_at: str | None, speed: str | Non
         schedule["sendAt"] = send_at
     if speed:
         pace = read_pace(speed)
-        unit = _UNITS[int(pace.unit.total_seconds())]
-        schedule["sendingSpeedLimit"] = {"amount": pace.amount, "timeUnit": unit}
+        limit = {"amount": pace.amount, "timeUnit": pace.unit_name}
+        schedule["sendingSpeedLimit"] = limit
     return json.dumps({"message": found, "options": {**options, "schedule": schedule}}).encode()
 
 

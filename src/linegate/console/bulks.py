@@ -1,4 +1,4 @@
-"""Bulks: how far each is, how it will go on, and words to it, each written into the audit log."""
+"""Bulks: how far each is, how it will go on, and words to it."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -15,17 +15,17 @@ from linegate.domain.pace import Unit, pace_of
 from linegate.domain.status import STATUSES
 from linegate.domain.steering import MOVES, BulkStatus
 from linegate.domain.wiretime import parse_instant
-from linegate.postgres.console import fates_of_bulk, note_change
+from linegate.postgres.console import fates_of_bulk
 from linegate.postgres.console_setup import STRAIGHT_LOOKED_AT, StraightBulk, straight_bulks
-from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.pool import Pool, transaction
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import find_bulk
 from linegate.shape.steering import (
     BulkView,
+    By,
     Change,
     NotAllowed,
     Steering,
-    give_change,
     give_status,
     view_bulk,
 )
@@ -87,10 +87,8 @@ class Bulks:
             if before is None:
                 return missing(visit, "bulk")
             wanted = _WORDS.get(word) or _going(before, visit.now)
-            after = await give_status(conn, account_id, name, wanted, visit.now)
-            if isinstance(after, BulkStatus):
-                changes: dict[str, list[object]] = {"status": [before.status.value, after.value]}
-                await _note(conn, visit, account_id, name, changes)
+            by = By(visit.actor, visit.now)
+            after = await give_status(conn, account_id, name, wanted, by)
         if after is None:
             return missing(visit, "bulk")
         path = _path(account_id, name)
@@ -107,12 +105,9 @@ class Bulks:
         asked = _asked(visit)
         if isinstance(asked, str):
             return back(visit, path, f"Not done: {asked}.")
-        async with transaction(self._pool) as conn:
-            before = await view_bulk(conn, account_id, name, visit.now)
-            after = await give_change(conn, account_id, name, asked, visit.now)
-            if before is not None and isinstance(after, BulkView):
-                await _note(conn, visit, account_id, name, _differences(before, after))
-        if before is None or after is None:
+        by = By(visit.actor, visit.now)
+        after = await self._steering.change(account_id, name, asked, by)
+        if after is None:
             return missing(visit, "bulk")
         if isinstance(after, NotAllowed):
             return back(visit, path, f"Not done: the {after.property} {after.reason}.")
@@ -158,29 +153,6 @@ class Bulks:
         for status, count in by_status.items():
             by_group[STATUSES[status].group_name if status in STATUSES else "PENDING"] += count
         return dict(by_group)
-
-
-async def _note(
-    conn: Connection, visit: Visit, account_id: int, name: str, changes: dict[str, list[object]]
-) -> None:
-    """Write it down in the transaction that does it."""
-    await note_change(
-        conn,
-        account_id=account_id,
-        actor=visit.actor,
-        kind="bulk",
-        subject=name,
-        changes=changes,
-        now=visit.now,
-    )
-
-
-def _differences(before: BulkView, after: BulkView) -> dict[str, list[object]]:
-    changes: dict[str, list[object]] = {
-        "sendAt": [before.send_at.isoformat(), after.send_at.isoformat()],
-        "pace": [_pace(before), _pace(after)],
-    }
-    return {key: pair for key, pair in changes.items() if pair[0] != pair[1]}
 
 
 def _named(visit: Visit) -> tuple[int | None, str]:
@@ -229,9 +201,3 @@ def _progress(view: BulkView) -> object:
         },
         title=f"{view.ended} of {view.messages} ended",
     )
-
-
-def _pace(view: BulkView) -> str:
-    if view.pace is None:
-        return "as fast as LINE takes it"
-    return f"{view.pace.amount} per {view.pace.unit}"

@@ -17,8 +17,7 @@ from linegate.console.phone import draw_content, parse
 from linegate.console.places import line_of, lines_of
 from linegate.console.visit import Visit
 from linegate.domain.violation import Violation
-from linegate.postgres.audit import acting
-from linegate.postgres.console import note_change
+from linegate.postgres.audit import acting, note_change
 from linegate.postgres.pool import Pool
 from linegate.postgres.senders import list_senders
 from linegate.postgres.templates import TemplateFilter, decide_template, list_templates

@@ -1,7 +1,8 @@
 """The endpoint that a page is about, and what was done to it, for the audit log."""
 
 from linegate.console.visit import Visit
-from linegate.postgres.console import EndpointState, endpoint_of, endpoint_states, note_change
+from linegate.postgres.audit import note_change
+from linegate.postgres.console import EndpointState, endpoint_of, endpoint_states
 from linegate.postgres.pool import Connection, Pool
 
 __all__ = ["MOST", "find_endpoint", "note_push"]

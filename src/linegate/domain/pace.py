@@ -18,7 +18,7 @@ _FRESH = timedelta(seconds=1)
 
 Unit = Literal["MINUTE", "HOUR", "DAY"]
 
-_UNITS = {
+_UNITS: dict[Unit, timedelta] = {
     "MINUTE": timedelta(minutes=1),
     "HOUR": timedelta(hours=1),
     "DAY": timedelta(days=1),
@@ -36,6 +36,11 @@ class Pace:
     amount: int
     unit: timedelta
     late: timedelta = LATEST
+
+    @property
+    def unit_name(self) -> Unit:
+        """The unit's word in requests. Raises: StopIteration for a unit that is none of them."""
+        return next(name for name, span in _UNITS.items() if span == self.unit)
 
     def slots(
         self, free_at: datetime, *, now: datetime, until: datetime, limit: int

@@ -1,7 +1,11 @@
-"""The audit log: who changed what. The triggers of the configuration's tables write it."""
+"""The audit log: who changed what. The triggers of the configuration's tables write it.
+
+What is said to bulks, deliveries and the like is in tables that no trigger watches: who says it
+notes it.
+"""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +13,7 @@ from datetime import datetime
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.queries import bundled
 
-__all__ = ["Change", "acting", "list_audit"]
+__all__ = ["Change", "acting", "list_audit", "note_change"]
 
 _NEWEST = 2**63 - 1
 
@@ -34,6 +38,28 @@ async def acting(pool: Pool, actor: str) -> AsyncIterator[Connection]:
     async with transaction(pool) as conn:
         await bundled().act_as.exec(conn, actor=actor)
         yield conn
+
+
+async def note_change(
+    conn: Connection,
+    *,
+    account_id: int,
+    actor: str,
+    kind: str,
+    subject: str,
+    changes: Mapping[str, list[object]],
+    now: datetime,
+) -> None:
+    """Write into the audit log what no trigger watches; changes: name -> [before, after]."""
+    await bundled().note_change.exec(
+        conn,
+        account_id=account_id,
+        actor=actor,
+        kind=kind,
+        subject=subject,
+        changes=json.dumps(changes),
+        now=now,
+    )
 
 
 async def list_audit(

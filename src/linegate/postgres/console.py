@@ -1,7 +1,6 @@
 """Queries of the console: who looks, and what the overview and its lists show."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from ipaddress import ip_network
 from typing import NamedTuple
@@ -32,7 +31,6 @@ __all__ = [
     "line_answers",
     "list_accounts",
     "make_operator",
-    "note_change",
     "operators",
     "read_pulse",
     "replay_some",
@@ -247,28 +245,6 @@ async def sender_of(
     """A sender of one of these accounts."""
     row = await bundled().sender_of.one(conn, id=sender_id, account_ids=account_ids)
     return None if row is None else SenderDetail(*row)
-
-
-async def note_change(
-    conn: Connection,
-    *,
-    account_id: int,
-    actor: str,
-    kind: str,
-    subject: str,
-    changes: Mapping[str, list[object]],
-    now: datetime,
-) -> None:
-    """Write into the audit log what no trigger watches; changes: name -> [before, after]."""
-    await bundled().note_change.exec(
-        conn,
-        account_id=account_id,
-        actor=actor,
-        kind=kind,
-        subject=subject,
-        changes=json.dumps(changes),
-        now=now,
-    )
 
 
 async def fates_of_bulk(

@@ -159,12 +159,10 @@ async def make_run(conn: Connection, account_id: int, bulk_id: int, *, now: date
     await bundled().make_tracks.exec(conn, account_id=account_id, bulk_id=bulk_id)
 
 
-async def lock_run(
-    conn: Connection, account_id: int, bulk_id: int
-) -> tuple[str, datetime, datetime | None] | None:
-    """Status, sendAt and end of a bulk, which nobody else changes until the transaction ends."""
-    row = await bundled().lock_run.one(conn, account_id=account_id, bulk_id=bulk_id)
-    return None if row is None else (row["status"], row["send_at"], row["finished_at"])
+async def lock_run(conn: Connection, account_id: int, bulk_id: int) -> bool:
+    """Nobody else changes a bulk's row until the transaction ends; False if there is no row."""
+    found = await bundled().lock_run.value(conn, account_id=account_id, bulk_id=bulk_id)
+    return found is not None
 
 
 async def has_unfinished(conn: Connection, bulk_id: int, last_id: int) -> bool:

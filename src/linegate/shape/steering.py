@@ -2,7 +2,7 @@
 
 Each word is one small change of the bulk's row, whatever its size; the shaper hears of it at once
 and does the rest in chunks. A bulk that was due when accepted gets its row when it is first
-steered.
+steered. Whoever says it, and whichever way: the same transaction writes it into the audit log.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from linegate.domain.forecast import Lot, forecast
 from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.pace import Pace
 from linegate.domain.steering import BulkStatus, run_word, status_of, why_not
+from linegate.postgres.audit import note_change
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import (
@@ -37,6 +38,7 @@ from linegate.postgres.steering import (
 
 __all__ = [
     "BulkView",
+    "By",
     "Change",
     "NotAllowed",
     "Steering",
@@ -92,6 +94,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """Who says something to a bulk, for the audit log, and when."""
+
+    actor: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NotAllowed:
     """The bulk is not where this can be asked of it."""
 
@@ -129,18 +139,18 @@ class Steering:
             return [await _view(conn, row, now) for row in rows]
 
     async def set_status(
-        self, account_id: int, name: str, wanted: BulkStatus, now: datetime
+        self, account_id: int, name: str, wanted: BulkStatus, by: By
     ) -> BulkStatus | NotAllowed | None:
         """Give a bulk a status; gives what it then has, or None for an unknown bulk."""
         async with transaction(self._pool) as conn:
-            return await give_status(conn, account_id, name, wanted, now)
+            return await give_status(conn, account_id, name, wanted, by)
 
     async def change(
-        self, account_id: int, name: str, change: Change, now: datetime
+        self, account_id: int, name: str, change: Change, by: By
     ) -> BulkView | NotAllowed | None:
         """Give a bulk another time or pace; gives where it then is, None for an unknown bulk."""
         async with transaction(self._pool) as conn:
-            return await give_change(conn, account_id, name, change, now)
+            return await give_change(conn, account_id, name, change, by)
 
 
 async def view_bulk(conn: Connection, account_id: int, name: str, now: datetime) -> BulkView | None:
@@ -150,50 +160,85 @@ async def view_bulk(conn: Connection, account_id: int, name: str, now: datetime)
 
 
 async def give_status(
-    conn: Connection, account_id: int, name: str, wanted: BulkStatus, now: datetime
+    conn: Connection, account_id: int, name: str, wanted: BulkStatus, by: By
 ) -> BulkStatus | NotAllowed | None:
     """Give a bulk a status in the caller's transaction; gives what it then has."""
-    locked = await _lock(conn, account_id, name, now)
+    locked = await _lock(conn, account_id, name, by.now)
     if locked is None:
         return None
-    bulk_id, current = locked
-    if current is BulkStatus.PENDING and await _is_importing(conn, account_id, bulk_id):
+    bulk, current = locked
+    if current is BulkStatus.PENDING and bulk.status == "importing":
         return NotAllowed("status", "cannot change: the bulk is still being imported")
     refusal = why_not(current, wanted)
     if refusal is not None:
         return NotAllowed("status", refusal)
     if wanted is BulkStatus.PROCESSING and current is not BulkStatus.PAUSED:
         # Already going: what of it LINE refused is what is to go on.
-        if await resume_objects(conn, bulk_id, now=now):
-            await wake_run(conn, bulk_id, now=now)
+        if count := await resume_objects(conn, bulk.id, now=by.now):
+            await wake_run(conn, bulk.id, now=by.now)
+            await _note(conn, account_id, bulk, by, refused_contents=(count, 0))
         return current
     if wanted is current:
         return current
-    await say_status(conn, bulk_id, run_word(wanted), now=now)
+    await say_status(conn, bulk.id, run_word(wanted), now=by.now)
     if wanted is not BulkStatus.PAUSED:
         # What LINE refused goes on too; of a cancelled bulk it is parked until it ends.
-        await resume_objects(conn, bulk_id, now=now)
-    _, after = await _lock(conn, account_id, name, now) or locked
+        await resume_objects(conn, bulk.id, now=by.now)
+    _, after = await _lock(conn, account_id, name, by.now) or locked
+    await _note(conn, account_id, bulk, by, status=(current.value, after.value))
     return after
 
 
 async def give_change(
-    conn: Connection, account_id: int, name: str, change: Change, now: datetime
+    conn: Connection, account_id: int, name: str, change: Change, by: By
 ) -> BulkView | NotAllowed | None:
     """Give a bulk another time or pace in the caller's transaction; gives where it then is."""
-    locked = await _lock(conn, account_id, name, now)
+    locked = await _lock(conn, account_id, name, by.now)
     if locked is None:
         return None
-    bulk_id, current = locked
+    before, current = locked
     refusal = _why_not_changed(current, change)
     if refusal is not None:
         return refusal
     if change.send_at is not None:
-        await say_send_at(conn, bulk_id, max(change.send_at, now), now=now)
+        await say_send_at(conn, before.id, max(change.send_at, by.now), now=by.now)
     if change.pace is not None or change.no_pace:
-        await say_pace(conn, bulk_id, change.pace, now=now)
-    bulk = await find_bulk(conn, account_id, bulk_id)
-    return None if bulk is None else await _view(conn, bulk, now)
+        await say_pace(conn, before.id, change.pace, now=by.now)
+    after = await find_bulk(conn, account_id, before.id)
+    if after is None:
+        return None
+    times = (before.send_at.isoformat(), after.send_at.isoformat())
+    speeds = (_speed(before.pace), _speed(after.pace))
+    await _note(conn, account_id, after, by, send_at=times, speed=speeds)
+    return await _view(conn, after, by.now)
+
+
+async def _note(
+    conn: Connection, account_id: int, bulk: BulkRow, by: By, **fields: tuple[object, object]
+) -> None:
+    """Write what differs into the audit log: name, before and after."""
+    changes = {name: list(pair) for name, pair in fields.items() if pair[0] != pair[1]}
+    if changes:
+        await note_change(
+            conn,
+            account_id=account_id,
+            actor=by.actor,
+            kind="bulk",
+            subject=_name(bulk),
+            changes=changes,
+            now=by.now,
+        )
+
+
+def _speed(pace: Pace | None) -> str:
+    if pace is None:
+        return "as fast as LINE takes it"
+    return f"{pace.amount} per {pace.unit_name.lower()}"
+
+
+def _name(bulk: BulkRow) -> str:
+    """How the client knows it."""
+    return bulk.client_id or public_id(bulk.id)
 
 
 def _why_not_changed(current: BulkStatus, change: Change) -> NotAllowed | None:
@@ -205,11 +250,6 @@ def _why_not_changed(current: BulkStatus, change: Change) -> NotAllowed | None:
     return None
 
 
-async def _is_importing(conn: Connection, account_id: int, bulk_id: int) -> bool:
-    found = await find_bulk(conn, account_id, bulk_id)
-    return found is not None and found.status == "importing"
-
-
 async def _find(conn: Connection, account_id: int, name: str) -> BulkRow | None:
     bulk_id = await find_client_id(conn, account_id, "bulk", name)
     if bulk_id is None:
@@ -219,19 +259,21 @@ async def _find(conn: Connection, account_id: int, name: str) -> BulkRow | None:
 
 async def _lock(
     conn: Connection, account_id: int, name: str, now: datetime
-) -> tuple[int, BulkStatus] | None:
-    """A bulk's id and status, with its row made and locked."""
-    bulk = await _find(conn, account_id, name)
+) -> tuple[BulkRow, BulkStatus] | None:
+    """A bulk and its status, with its row made and locked: what it says holds."""
+    found = await _find(conn, account_id, name)
+    if found is None:
+        return None
+    if found.status is None:
+        await make_run(conn, account_id, found.id, now=now)
+    if not await lock_run(conn, account_id, found.id):
+        return None
+    bulk = await find_bulk(conn, account_id, found.id)  # what it said before the lock may be over
     if bulk is None:
         return None
-    if bulk.status is None:
-        await make_run(conn, account_id, bulk.id, now=now)
-    row = await lock_run(conn, account_id, bulk.id)
-    if row is None:
-        return None
-    status, send_at, finished_at = row
-    is_finished = finished_at is not None or not await has_unfinished(conn, bulk.id, bulk.last_id)
-    return bulk.id, status_of(status, send_at=send_at, is_finished=is_finished, now=now)
+    is_over = bulk.finished_at is not None
+    is_finished = is_over or not await has_unfinished(conn, bulk.id, bulk.last_id)
+    return bulk, status_of(bulk.status, send_at=bulk.send_at, is_finished=is_finished, now=now)
 
 
 async def _view(conn: Connection, bulk: BulkRow, now: datetime) -> BulkView:
@@ -241,7 +283,7 @@ async def _view(conn: Connection, bulk: BulkRow, now: datetime) -> BulkView:
     status = status_of(bulk.status, send_at=bulk.send_at, is_finished=is_finished, now=now)
     held = await held_objects(conn, bulk.id)
     return BulkView(
-        bulk_id=bulk.client_id or public_id(bulk.id),
+        bulk_id=_name(bulk),
         status=status,
         accepted_at=bulk.accepted_at,
         send_at=bulk.send_at,

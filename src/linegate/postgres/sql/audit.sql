@@ -4,6 +4,11 @@
 -- Until the transaction ends, what changes was changed by this caller.
 SELECT set_config('linegate.actor', :actor, true);
 
+-- name: note_change :exec
+-- A change of what no trigger watches, for the audit log.
+INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
+VALUES (:now, :account_id, :actor, 'change', :kind, :subject, :changes::jsonb);
+
 -- name: list_audit :many
 -- The newest changes, of one account or of all.
 SELECT audit.id, audit.at, account.name AS account, audit.actor, audit.action, audit.kind, audit.subject,

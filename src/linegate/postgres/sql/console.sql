@@ -139,11 +139,6 @@ SELECT sender.id, sender.account_id, sender.name, sender.channel_id, sender.acce
        (SELECT deaf_at FROM sender_ear WHERE sender_ear.sender_id = sender.id) AS deaf_at
 FROM sender WHERE sender.id = :id AND sender.account_id = ANY(:account_ids::bigint[]);
 
--- name: note_change :exec
--- A change of what no trigger watches, for the audit log.
-INSERT INTO audit (at, account_id, actor, action, kind, subject, changes)
-VALUES (:now, :account_id, :actor, 'change', :kind, :subject, :changes::jsonb);
-
 -- name: fates_of_small_bulk :many
 -- How the messages of a bulk ended, counted one by one. LATERAL: see log.sql.
 SELECT final.status, count(*) AS messages

@@ -70,9 +70,9 @@ WHERE bulk.id = :bulk_id AND bulk.account_id = :account_id
   AND NOT EXISTS (SELECT 1 FROM track WHERE track.bulk_id = bulk.id)
 ON CONFLICT DO NOTHING;
 
--- name: lock_run :one
+-- name: lock_run :value
 -- The row of a bulk, to be changed by nobody else meanwhile.
-SELECT status::text AS status, send_at, finished_at FROM bulk_run
+SELECT bulk_id FROM bulk_run
 WHERE bulk_id = :bulk_id AND account_id = :account_id
 FOR UPDATE;
 

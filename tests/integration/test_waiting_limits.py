@@ -15,9 +15,11 @@ from linegate.accept.remover import ImportRemover
 from linegate.cli.keys import create_key
 from linegate.domain.bulk import Rejection
 from linegate.domain.ids import IdMaker
+from linegate.domain.keys import digest_of
 from linegate.domain.policy import Room
 from linegate.postgres.dispatching import Arrived, deliver
 from linegate.postgres.idempotency import Asked
+from linegate.postgres.identities import list_keys, rotate_key
 from linegate.postgres.pool import Pool
 from linegate.report.rollup import Rollup
 from support.clock import FakeClock
@@ -145,6 +147,39 @@ async def test_key_that_is_full_is_told_so_and_others_go_on(
     assert (taken.status, taken.headers.get("Idempotency-Replayed")) == (200, None)
     replayed = await send(gateway, key, 2, **{"Idempotency-Key": "again"})
     assert replayed.headers["Idempotency-Replayed"] == "true"
+
+
+async def test_a_rotated_key_goes_on_with_what_waits_and_with_the_day(
+    gateway: Gateway, clock: FakeClock
+) -> None:
+    pool = gateway.store.pool
+    key = "App " + await create_key(gateway.store, ACCOUNT, name="one")
+    await pool.execute("UPDATE api_key SET messages_waiting = 5, messages_per_day = 6")
+    assert (await send(gateway, key, 2)).status == 200
+    assert await rotated(pool, clock, await rotated(pool, clock, 1)) == 3
+    assert (await send(gateway, "App new2", 4)).status == 429
+    assert (await send(gateway, "App new2", 3)).status == 200
+    assert (await send(gateway, key, 1)).status == 429  # during its grace
+    async with pool.acquire() as conn:
+        assert [each.waiting for each in await list_keys(conn, 1)] == [5, 5, 5]
+    await all_delivered(pool, clock)
+    await added_up(pool, clock)
+    assert await waiting(pool, 1) == 0
+    used_up = await send(gateway, "App new2", 2)
+    assert used_up.status == 429
+    assert "daily limit of key 1, 6 messages" in used_up.json["violations"][0]["violation"]
+
+
+async def rotated(pool: Pool, clock: FakeClock, key_id: int) -> int:
+    """Rotate a key; the new one is `new` and the old one's number."""
+    made, soon = f"new{key_id}", clock.now() + timedelta(hours=1)
+    async with pool.acquire() as conn:
+        id_ = await rotate_key(
+            conn, 1, key_id, digest=digest_of(made), hint=made, ends_at=soon, now=clock.now()
+        )
+    await clock.advance(timedelta(seconds=3))  # until limits are read again
+    assert id_ is not None
+    return id_
 
 
 @pytest.mark.parametrize("limit", [None, 10])

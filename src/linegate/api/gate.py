@@ -81,7 +81,7 @@ def _wanted(bulk: Bulk, caller: Caller, policy: AccountPolicy) -> list[Wanted]:
         messages = len(part.destinations) - len(part.rejections)
         limits = (
             ("account", policy.limits.messages_per_day),
-            (caller.name, own.messages_per_day if own else None),
+            (caller.subject, own.messages_per_day if own else None),
             policy.quota(part.application_id, part.entity_id) or ("", None),
         )
         for subject, most in limits:

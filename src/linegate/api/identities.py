@@ -151,7 +151,9 @@ class Identities:
         if not is_allowed(address, rules.networks):
             return _ELSEWHERE
         name = f"key {key.id}"
-        return Caller(key.account_id, name, rules.scopes, rules.application, rules.entity, key.id)
+        return Caller(
+            key.account_id, name, rules.scopes, rules.application, rules.entity, key.counts_as
+        )
 
     async def _by_password(self, value: str, address: str | None, now: datetime) -> Caller | Denied:
         given = _basic(value)

@@ -31,7 +31,7 @@ class Rates:
             (key, rate)
             for key, rate in (
                 ((caller.account_id, ""), policy.limits.requests_per_second),
-                ((caller.account_id, caller.name), own.requests_per_second if own else None),
+                ((caller.account_id, caller.subject), own.requests_per_second if own else None),
             )
             if rate is not None
         ]

@@ -27,9 +27,10 @@ class PlatformRule:
 class Caller:
     """The account a request acts for.
 
-    name:   of the credential, for the audit: `key 17` or `user alice`.
-    scopes: what it may do.
-    key_id: of the API key; None: a user asks.
+    name:      of the credential, for the audit: `key 17` or `user alice`.
+    scopes:    what it may do.
+    counts_as: the API key whose counts it uses: its own, or of the one that it was rotated from at
+               first; None: a user asks.
     """
 
     account_id: int
@@ -37,7 +38,12 @@ class Caller:
     scopes: frozenset[str]
     application: PlatformRule | None = None
     entity: PlatformRule | None = None
-    key_id: int | None = None
+    counts_as: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """Under which name what it uses of its limits is counted; `key 17` after rotations too."""
+        return self.name if self.counts_as is None else f"key {self.counts_as}"
 
     def application_id(self, given: str | None) -> str | None:
         """The applicationId that counts, of what the request gave."""

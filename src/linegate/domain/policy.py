@@ -44,7 +44,7 @@ class Limits:
 class Room:
     """Where a request's messages wait, and how many may; None: any number.
 
-    key_id: of the key that the request came with; None: it came with none.
+    key_id: what the key counts as that the request came with; None: it came with none.
     """
 
     key_id: int | None = None
@@ -83,7 +83,7 @@ class AccountPolicy:
     def room(self, caller: Caller) -> Room:
         """Where this caller's messages wait."""
         own = self.callers.get(caller.name)
-        return Room(caller.key_id, self.limits.waiting, own.waiting if own else None)
+        return Room(caller.counts_as, self.limits.waiting, own.waiting if own else None)
 
     def default_sender(self, application_id: str | None, entity_id: str | None) -> str | None:
         """The sender of a message that names none."""

@@ -51,9 +51,13 @@ class KeyRules:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key as stored: whose, and its rules."""
+    """An API key as stored: whose, and its rules.
+
+    counts_as: the key that it was rotated from, at first, whose counts it goes on; or its own id.
+    """
 
     id: int
+    counts_as: int
     account_id: int
     enabled: bool
     rules: KeyRules
@@ -64,7 +68,9 @@ class Key:
 class KeyListed:
     """An API key as an operator sees it.
 
-    hint: its first characters; waiting: its messages that have not ended; digest: for comparing.
+    hint:    its first characters.
+    waiting: messages that have not ended, of it and of those that it was rotated from.
+    digest:  for comparing.
     """
 
     id: int
@@ -151,7 +157,14 @@ async def find_key(conn: Connection, digest: bytes) -> Key | None:
     row = await bundled().find_key.one(conn, digest=digest)
     if row is None:
         return None
-    return Key(row["id"], row["account_id"], row["enabled"], _rules(row), row["suspended_at"])
+    return Key(
+        row["id"],
+        row["counts_as"],
+        row["account_id"],
+        row["enabled"],
+        _rules(row),
+        row["suspended_at"],
+    )
 
 
 async def list_keys(conn: Connection, account_id: int) -> list[KeyListed]:

@@ -34,11 +34,12 @@ ALTER TABLE account
 ALTER TABLE api_key
     ADD COLUMN requests_per_second integer CHECK (requests_per_second > 0),
     ADD COLUMN messages_per_day    integer CHECK (messages_per_day >= 0),
-    ADD COLUMN messages_waiting    bigint CHECK (messages_waiting >= 0);
+    ADD COLUMN messages_waiting    bigint CHECK (messages_waiting >= 0),
+    ADD COLUMN counts_as           bigint;  -- the first of a row of rotated keys: they share its counts
 CREATE INDEX api_key_limits ON api_key (account_id)
     WHERE requests_per_second IS NOT NULL OR messages_per_day IS NOT NULL OR messages_waiting IS NOT NULL;
 
--- Whose limit of waiting messages counts. counted: `backlog` got them when they were accepted, by the
+-- Whose limit of waiting messages counts; key_id: what the key counts as. counted: `backlog` got them when they were accepted, by the
 -- same transaction; otherwise the rollup adds them a second later.
 ALTER TABLE message_object
     ADD COLUMN key_id  bigint,

@@ -12,7 +12,7 @@ RETURNING id;
 -- Whom a key belongs to and what it may do.
 SELECT api_key.id, api_key.account_id, api_key.scopes, api_key.enabled, api_key.valid_from, api_key.expires_at,
        api_key.allowed_addresses, api_key.application_id, api_key.application_forced, api_key.entity_id,
-       api_key.entity_forced, account.suspended_at
+       api_key.entity_forced, COALESCE(api_key.counts_as, api_key.id) AS counts_as, account.suspended_at
 FROM api_key JOIN account ON account.id = api_key.account_id
 WHERE api_key.digest = :digest;
 
@@ -20,7 +20,7 @@ WHERE api_key.digest = :digest;
 -- An account's keys, oldest first.
 SELECT id, name, hint, scopes, enabled, valid_from, expires_at, allowed_addresses, application_id, application_forced,
        entity_id, entity_forced, requests_per_second, messages_per_day, messages_waiting, created_at, digest,
-       COALESCE((SELECT waiting FROM backlog WHERE backlog.account_id = api_key.account_id AND key_id = api_key.id), 0)
+       COALESCE((SELECT waiting FROM backlog WHERE backlog.account_id = api_key.account_id AND key_id = COALESCE(counts_as, api_key.id)), 0)
          AS waiting
 FROM api_key WHERE account_id = :account_id ORDER BY id;
 
@@ -29,7 +29,7 @@ FROM api_key WHERE account_id = :account_id ORDER BY id;
 UPDATE api_key SET enabled = :enabled WHERE account_id = :account_id AND id = :id RETURNING id;
 
 -- name: rotate_key :value
--- A new key with an old one's rules, limits and length of life; the old one ends at `ends_at`, if not before.
+-- A new key with an old one's rules, limits, counts and length of life; the old one ends at `ends_at`, if not before.
 WITH old AS (
     SELECT * FROM api_key WHERE account_id = :account_id AND id = :id AND enabled FOR UPDATE
 ),
@@ -38,10 +38,10 @@ ended AS (
 )
 INSERT INTO api_key (account_id, name, digest, hint, scopes, expires_at, allowed_addresses,
                      application_id, application_forced, entity_id, entity_forced, requests_per_second,
-                     messages_per_day, messages_waiting, created_at)
+                     messages_per_day, messages_waiting, counts_as, created_at)
 SELECT account_id, name, :digest, :hint, scopes, :now::timestamptz + (expires_at - created_at), allowed_addresses,
        application_id, application_forced, entity_id, entity_forced, requests_per_second, messages_per_day,
-       messages_waiting, :now
+       messages_waiting, COALESCE(counts_as, id), :now
 FROM old RETURNING id;
 
 -- name: insert_user :value

@@ -8,6 +8,7 @@ import msgspec
 
 from linegate.admin.registration import import_template
 from linegate.api.auth import Refused
+from linegate.api.client_certificates import add_certificate
 from linegate.api.directory import Directory
 from linegate.api.explain import Broken
 from linegate.api.identities import Denied
@@ -16,7 +17,12 @@ from linegate.api.notifying import Notifying
 from linegate.api.passwords import hash_password
 from linegate.api.profiles import add_profile, replace_profile, shown_profile
 from linegate.api.schemas_content import LineNotification
-from linegate.api.schemas_subscriptions import ProfileBody, SecurityBody, SubscriptionBody
+from linegate.api.schemas_subscriptions import (
+    CertificateBody,
+    ProfileBody,
+    SecurityBody,
+    SubscriptionBody,
+)
 from linegate.api.security_settings import add_security, replace_security, shown_security
 from linegate.api.send import Send
 from linegate.api.subscriptions import subscription_row
@@ -75,6 +81,7 @@ def console_hands(
         subscribe=subscriber.subscribe,
         save_profile=subscriber.save_profile,
         save_security=subscriber.save_security,
+        save_certificate=subscriber.save_certificate,
         profiles=subscriber.profiles,
         securities=subscriber.securities,
     )
@@ -211,6 +218,14 @@ class _Subscriber:
                 await replace_security(conn, self._with, account_id, id_, asked)
 
         return await self._write(actor, body, SecurityBody, write)
+
+    async def save_certificate(
+        self, account_id: int, actor: str, body: bytes, _is_new: bool
+    ) -> Sequence[Violation]:
+        async def write(conn: Connection, asked: CertificateBody) -> None:
+            await add_certificate(conn, self._with, account_id, asked)
+
+        return await self._write(actor, body, CertificateBody, write)
 
     async def profiles(self, account_id: int) -> Sequence[Mapping[str, Any]]:
         async with self._store.pool.acquire() as conn:

@@ -296,7 +296,8 @@ async def test_a_key_is_shown_once_and_works_until_it_is_switched_off(stage: Sta
     assert answer.status == 200
     await stage.go("/keys")
     assert key not in await page.content()
-    await page.get_by_role("row", name=re.compile("shop")).get_by_role("button").click()
+    row = page.get_by_role("row", name=re.compile("shop"))
+    await row.get_by_role("button", name="Switch off").click()
     await said(page, "is off")
 
     async def is_refused() -> bool:

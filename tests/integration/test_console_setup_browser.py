@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from support.browser import CHROMIUM, Stage, a_stage, faults_of_pages, log_in, press, said
+from support.certificates import a_client_pem
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="this machine lacks chromium")
 
@@ -39,11 +40,44 @@ async def secure(stage: Stage, page: Page) -> None:
     await said(page, "by-digest: changed")
 
 
+async def certificate(stage: Stage, page: Page) -> None:
+    form = page.locator("#certificate-form")
+    await form.get_by_label("Certificate id").fill("plant-client")
+    await form.get_by_label("Certificate, its chain").fill(a_client_pem("plant client", "word"))
+    await form.get_by_label("Passphrase").fill("word")
+    await press(page, "Keep certificate")
+    await said(page, "plant-client was kept")
+    await expect(page.get_by_role("row", name="plant-client")).to_contain_text("ends soon")
+
+
+async def key(stage: Stage, page: Page) -> None:
+    """A key with limits, other rules, a successor."""
+    await stage.go("/keys")
+    form = page.locator("form[action$=keys]")
+    await form.get_by_label("Name").fill("shop")
+    await form.get_by_label("Messages a day").fill("20000")
+    await press(page, "Create key")
+    await page.get_by_role("link", name="Change key 2").click()
+    form = page.locator("#key-form")
+    await expect(form.get_by_label("Messages a day")).to_have_value("20000")
+    await form.get_by_label("Requests a second").fill("20")
+    await form.get_by_label("Ends (UTC)").fill("2031-02-01T09:30")
+    await form.get_by_label("Only from these addresses").fill("127.0.0.0/8")
+    await press(page, "Change")
+    await said(page, "Key 2 was changed")
+    row = page.get_by_role("row", name="20 requests a second")
+    await expect(row).to_contain_text("2031-02-01 09:30:00")
+    await row.get_by_role("button", name="Rotate").click()
+    await expect(page.locator(".key")).to_be_visible()
+    await expect(row).to_have_count(2)
+
+
 async def profile(stage: Stage, page: Page) -> None:
     form = page.locator("#profile-form")
     await form.get_by_label("Profile id").fill("plant")
     await form.get_by_label("Where reports go").fill("https://example.com/plant")
     await form.get_by_label("Security").select_option("by-digest")
+    await form.get_by_label("Client certificate").select_option("plant-client")
     await form.locator("summary").click()
     await form.get_by_label("Reports in one request").fill("50")
     await form.get_by_label("Headers").fill("X-Plant: north")
@@ -123,10 +157,11 @@ async def guide(stage: Stage, page: Page) -> None:
 
 
 async def test_all_of_the_set_up_is_made_and_changed_in_the_browser(stage: Stage) -> None:
-    for step in (secure, profile, subscription, part, route, account, guide):
+    for step in (secure, certificate, profile, subscription, part, route, key, account, guide):
         await step(stage, stage.page)
     pages = {
         "profile": "/webhooks/profiles?profile=plant&security=by-digest",
+        "key": "/keys?key=2",
         "subscription": "/webhooks?subscription=plant-reports",
         "part": "/parts?kind=entity&id=plant",
         "routes": "/senders",

@@ -16,6 +16,7 @@ from linegate.cli.accounts import account_id_of, create_account
 from linegate.postgres.console_setup import accounts_with_backlog
 from linegate.postgres.posts import Post, reports_failed
 from linegate.postgres.templates import Wording, insert_template
+from support.certificates import a_client_pem
 from support.clock import FakeClock
 from support.console import Visitor, a_user
 from support.gateway import ACCOUNT, Gateway, a_request, running_api
@@ -23,6 +24,7 @@ from support.gateway import ACCOUNT, Gateway, a_request, running_api
 VICTIM = "victim"
 WORD = "s3cr3t"  # in everything of the victim's that is no id
 NUMBER = "819010007777"
+PEM, VICTIMS_PEM = a_client_pem("anybody"), a_client_pem(f"{WORD} client")
 # What anybody may see: the ways in, and our own style sheets and scripts.
 OPEN = {"/login", "/enter", "/static/{name}"}
 # What the one who logs in always may, and what shows no account.
@@ -49,6 +51,8 @@ FORMS: dict[str, dict[str, str]] = {
         "BASIC.password": "mallory",
     },
     "/webhooks/security/delete": {"security": "v-auth"},
+    "/webhooks/certificates": {"certificate": "v-certificate", "pem": PEM},
+    "/webhooks/certificates/delete": {"certificate": "v-certificate"},
     "/webhooks/{endpoint_id}/retry": {},
     "/webhooks/{endpoint_id}/replay": {"message": "{message_id}"},
     "/webhooks/{endpoint_id}/range": {
@@ -76,6 +80,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/parts/settings": {"kind": "application", "id": "v-part", "name": "x"},
     "/parts/limits": {"requests_per_second": "1", "default_sender": "{sender}"},
     "/keys": {"name": "x", "scope": "line:manage"},
+    "/keys/change": {"key": "{key_id}", "name": "x", "scope": "line:manage"},
+    "/keys/rotate": {"key": "{key_id}"},
     "/keys/switch": {"key": "{key_id}", "enabled": "0"},
     "/users": {"name": "v-user", "scope": "line:manage"},
     "/users/password": {"user": "v-user"},
@@ -172,6 +178,7 @@ _MADE = (
             "senders": "nobody",
         },
     ),
+    ("/webhooks/certificates", {"certificate": "v-certificate", "pem": VICTIMS_PEM}),
     ("/routes", {"name": "v-route", "url": "smpp://u:p@127.0.0.1:9", "default_sender": WORD}),
     ("/parts", {"kind": "application", "id": "v-part", "name": WORD}),
     ("/users", {"name": "v-user", "scope": "line:manage"}),
@@ -289,7 +296,14 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
     owner = await login(gateway, clock, "ops", ACCOUNT, is_operator=True)
     await owner.post("/console/account", account=names["account_id"])
     last = ("/subscriptions/delete", "/webhooks/profiles/delete", "/webhooks/security/delete")
-    again = {"/senders", "/routes", "/parts", "/users", "/accounts"}  # their names are taken by now
+    again = {
+        "/senders",
+        "/routes",
+        "/parts",
+        "/users",
+        "/accounts",
+        "/webhooks/certificates",
+    }  # their names are taken by now
     faults: list[str] = []
     walk = [each for each in routes(gateway) if each[1] not in OPEN | OF_NOBODY]
     walk.sort(key=lambda each: last.index(each[1]) if each[1] in last else -1)

@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate for 127.0.0.1, made when needed."""
+"""Certificates, made when needed: an authority with a server of its own, and clients."""
 
 import ssl
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["Certificates", "make_certificates"]
+__all__ = ["Certificates", "a_client_pem", "make_certificates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,19 @@ def make_certificates(folder: Path) -> Certificates:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
     return Certificates(ca.public_bytes(pem), context)
+
+
+def a_client_pem(common: str, passphrase: str = "") -> str:
+    """A certificate of somebody of this name, signed by themselves, and its private key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(common)
+    certificate = _builder(name, name, key.public_key()).sign(key, hashes.SHA256())
+    locked: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        locked = serialization.BestAvailableEncryption(passphrase.encode())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, locked)
+    return (certificate.public_bytes(pem) + private).decode()
 
 
 def _name(common: str) -> x509.Name:

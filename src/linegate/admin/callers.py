@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from msgspec import UnsetType
 
 from linegate.admin.desired import DocumentError, Key, KeySettings, User, declared, either
-from linegate.admin.notes import Place
+from linegate.admin.notes import Place, Spot
 from linegate.domain.caller import Network, PlatformRule
 from linegate.domain.keys import ALL_SCOPES, KNOWN_SCOPES, digest_of, format_key
 from linegate.domain.policy import Limits
@@ -70,7 +70,7 @@ def declared_key(asked: KeySettings) -> KeySettings:
     return declared(asked, name="", enabled=True, **dict.fromkeys(none))
 
 
-async def create_key(conn: Connection, made: Made, asked: KeySettings, place: Place) -> int:
+async def create_key(conn: Connection, made: Made, asked: KeySettings, place: Spot) -> int:
     """Store a key with its rules; gives its id. Raises: DocumentError."""
     asked = declared_key(asked)
     name = either(asked.name, "")
@@ -91,7 +91,7 @@ async def create_key(conn: Connection, made: Made, asked: KeySettings, place: Pl
     return id_
 
 
-async def change_key(conn: Connection, key_id: int, asked: KeySettings, place: Place) -> bool:
+async def change_key(conn: Connection, key_id: int, asked: KeySettings, place: Spot) -> bool:
     """Set what is asked of a key; False if the account has no such one. Raises: DocumentError."""
     now = await lock_key(conn, place.account_id, id_=key_id)
     if now is None:
@@ -122,7 +122,7 @@ def digest_given(wanted: Key, place: Place) -> bytes:
     return digest_of(place.text_of(wanted.key))
 
 
-async def _change(conn: Connection, now: KeyListed, asked: KeySettings, place: Place) -> None:
+async def _change(conn: Connection, now: KeyListed, asked: KeySettings, place: Spot) -> None:
     subject = place.subject("key", now.name or str(now.id))
     was, rules = now.rules, _rules(asked, now.rules, subject)
     limits, name = _limits(asked, now.limits), either(asked.name, now.name)

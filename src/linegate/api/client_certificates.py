@@ -14,7 +14,7 @@ from linegate.api.auth import Refused
 from linegate.api.notifying import Notifying, answer, created, page_of, paged
 from linegate.api.schemas_subscriptions import CertificateBody, CertificateTestBody
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import transaction
+from linegate.postgres.pool import Connection, transaction
 from linegate.postgres.subscriptions import (
     CertificateRow,
     Page,
@@ -25,7 +25,7 @@ from linegate.postgres.subscriptions import (
 from linegate.webhook.client import PostOptions, WebhookClient
 from linegate.webhook.tls import CertificateError, tls_context
 
-__all__ = ["ClientCertificates"]
+__all__ = ["ClientCertificates", "add_certificate"]
 
 
 class ClientCertificates:
@@ -48,24 +48,9 @@ class ClientCertificates:
         """Take a new certificate with its private key."""
         caller = await self._with.caller(request)
         body = await self._with.read(request, CertificateBody)
-        pem = _decoded(body.certificate_content, "certificateContent")
-        passphrase = _decoded(body.passphrase or "", "passphrase") or None
-        read = await run_in_threadpool(_read, pem, passphrase)
-        now = self._with.clock.now()
         async with transaction(self._with.pool) as conn:
-            kept = {"pem": pem, "passphrase": passphrase}
-            sealed = await self._with.seal(conn, caller.account_id, "webhook_certificate", kept)
-            row = CertificateRow(
-                body.certificate_id,
-                read.issuer.rfc4514_string(),
-                read.subject.rfc4514_string(),
-                f"{read.serial_number:x}",
-                read.not_valid_before_utc,
-                read.not_valid_after_utc,
-                sealed,
-            )
-            if not await insert_certificate(conn, caller.account_id, row, now=now):
-                raise Refused(400, [Violation("certificateId", "is already used")])
+            row = await add_certificate(conn, self._with, caller.account_id, body)
+        now = self._with.clock.now()
         return created(request, row.certificate_id, _status(row, now))
 
     async def show(self, request: Request) -> Response:
@@ -127,6 +112,29 @@ class ClientCertificates:
         if not rows:
             raise Refused(404)
         return rows[0]
+
+
+async def add_certificate(
+    conn: Connection, notifying: Notifying, account_id: int, body: CertificateBody
+) -> CertificateRow:
+    """Keep a new certificate with its private key, sealed. Raises: Refused."""
+    pem = _decoded(body.certificate_content, "certificateContent")
+    passphrase = _decoded(body.passphrase or "", "passphrase") or None
+    read = await run_in_threadpool(_read, pem, passphrase)
+    kept = {"pem": pem, "passphrase": passphrase}
+    sealed = await notifying.seal(conn, account_id, "webhook_certificate", kept)
+    row = CertificateRow(
+        body.certificate_id,
+        read.issuer.rfc4514_string(),
+        read.subject.rfc4514_string(),
+        f"{read.serial_number:x}",
+        read.not_valid_before_utc,
+        read.not_valid_after_utc,
+        sealed,
+    )
+    if not await insert_certificate(conn, account_id, row, now=notifying.clock.now()):
+        raise Refused(400, [Violation("certificateId", "is already used")])
+    return row
 
 
 def _decoded(text: str, name: str) -> str:

@@ -12,14 +12,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from linegate.clock import Clock
-from linegate.console.access import AccessPages
 from linegate.console.accounts import AccountPages
 from linegate.console.bulks import Bulks
+from linegate.console.certificates import CertificatePages
 from linegate.console.compose import ComposePages
 from linegate.console.deliveries import DeliveryPages
 from linegate.console.doors import Doors, Inside, is_from_here
 from linegate.console.guide import Guide
 from linegate.console.hands import Hands, LoginRefused
+from linegate.console.keys import KeyPages
 from linegate.console.messages import Messages
 from linegate.console.overview import Overview
 from linegate.console.pages import bare_page, static_file
@@ -29,6 +30,7 @@ from linegate.console.profiles import ProfilePages
 from linegate.console.route_check import RouteCheck
 from linegate.console.senders import SenderPages
 from linegate.console.subscriptions import SubscriptionPages
+from linegate.console.users import UserPages
 from linegate.console.visit import Form, Visit, csrf_of, read_form
 from linegate.console.wall import Wall
 from linegate.console.webhooks import WebhookPages
@@ -84,12 +86,13 @@ class Console:
             *_looking(Overview(pool), Messages(pool, clock)),
             *_bulks(Bulks(pool)),
             *_writing(ComposePages(pool, hands)),
+            *_certificates(CertificatePages(pool, hands)),
             *_profiles(ProfilePages(pool, hands)),  # their paths come before an endpoint's
             *_reports(WebhookPages(store, guard), DeliveryPages(pool)),
             *_subscribing(SubscriptionPages(pool, hands)),
             *_setting_up(SenderPages(store, hands, guard), RouteCheck(store, clock)),
             *_parts(PartPages(pool), PartSettings(pool, guard)),
-            *_giving_out(AccessPages(pool, hands)),
+            *_giving_out(KeyPages(pool), UserPages(pool, hands)),
             *_sandbox(self._wall, Guide(pool, hands, is_sandbox=self._wall.stands)),
             *_accounts(AccountPages(store)),
             Line("POST", "/account", OPERATORS, self._choose),
@@ -217,6 +220,13 @@ def _profiles(pages: ProfilePages) -> tuple[Line, ...]:
     )
 
 
+def _certificates(pages: CertificatePages) -> tuple[Line, ...]:
+    return (
+        Line("POST", "/webhooks/certificates", SUBSCRIPTIONS, pages.save),
+        Line("POST", "/webhooks/certificates/delete", SUBSCRIPTIONS, pages.delete),
+    )
+
+
 def _subscribing(pages: SubscriptionPages) -> tuple[Line, ...]:
     return (
         Line("POST", "/subscriptions", SUBSCRIPTIONS, pages.save),
@@ -250,15 +260,17 @@ def _parts(parts: PartPages, settings: PartSettings) -> tuple[Line, ...]:
     )
 
 
-def _giving_out(access: AccessPages) -> tuple[Line, ...]:
+def _giving_out(keys: KeyPages, users: UserPages) -> tuple[Line, ...]:
     return (
-        Line("GET", "/keys", ADMINISTRATORS, access.keys),
-        Line("POST", "/keys", ADMINISTRATORS, access.create_key),
-        Line("POST", "/keys/switch", ADMINISTRATORS, access.switch_key),
-        Line("GET", "/users", ADMINISTRATORS, access.users),
-        Line("POST", "/users", ADMINISTRATORS, access.create_user),
-        Line("POST", "/users/password", ADMINISTRATORS, access.renew_password),
-        Line("POST", "/users/switch", ADMINISTRATORS, access.switch_user),
+        Line("GET", "/keys", ADMINISTRATORS, keys.all),
+        Line("POST", "/keys", ADMINISTRATORS, keys.create),
+        Line("POST", "/keys/change", ADMINISTRATORS, keys.change),
+        Line("POST", "/keys/rotate", ADMINISTRATORS, keys.rotate),
+        Line("POST", "/keys/switch", ADMINISTRATORS, keys.switch),
+        Line("GET", "/users", ADMINISTRATORS, users.all),
+        Line("POST", "/users", ADMINISTRATORS, users.create),
+        Line("POST", "/users/password", ADMINISTRATORS, users.renew),
+        Line("POST", "/users/switch", ADMINISTRATORS, users.switch),
     )
 
 

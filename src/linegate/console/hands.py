@@ -64,6 +64,7 @@ class Hands:
     subscribe:         account id, who subscribes, a subscription as JSON, whether it is new -> what
                        is wrong with it, nothing if it is created or replaced.
     save_profile, save_security: the same of a notification profile and of security settings.
+    save_certificate:  the same of a client certificate; there are only new ones.
     profiles, securities: account id -> each in the API's names, secrets masked.
     """
 
@@ -76,5 +77,6 @@ class Hands:
     subscribe: Save
     save_profile: Save
     save_security: Save
+    save_certificate: Save
     profiles: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]
     securities: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]

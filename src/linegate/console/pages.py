@@ -16,7 +16,7 @@ from linegate.console.visit import Visit
 from linegate.domain.ids import public_id
 from linegate.domain.status import ERRORS, STATUSES
 
-__all__ = ["STATIC", "bare_page", "duration", "page", "static_file"]
+__all__ = ["STATIC", "bare_page", "duration", "page", "shown_minute", "static_file"]
 
 _FOLDER = Path(__file__).parent
 STATIC = _FOLDER / "static"
@@ -102,6 +102,7 @@ def _environment() -> Environment:
         "ago": _ago,
         "instant": _instant,
         "moment": _moment,
+        "minute": shown_minute,
         "seconds": duration,
         "number": lambda value: f"{value:,}".replace(",", "\u202f"),
         "id": public_id,
@@ -130,6 +131,11 @@ def _instant(at: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(
         plain.isoformat(), plain.strftime("%Y-%m-%d %H:%M:%S")
     )
+
+
+def shown_minute(at: datetime | None) -> str:
+    """An instant as a field of date and time holds it, in UTC; '' for none."""
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def _moment(at: datetime | None) -> Markup:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -44,6 +45,7 @@ _CREDENTIALS = {
     "CUSTOM": (),
 }
 _CERTIFICATES = 100
+_SOON = timedelta(days=30)
 
 
 class _Given(dict[str, Any]):
@@ -71,7 +73,7 @@ class ProfilePages:
         self._hands = hands
 
     async def all(self, visit: Visit) -> Response:
-        """Profiles and security settings of the account, and a form for each."""
+        """Profiles, security settings and certificates of the account, and a form for each."""
         account_id = visit.viewer.acting_id
         profiles = await self._hands.profiles(account_id)
         securities = await self._hands.securities(account_id)
@@ -83,7 +85,8 @@ class ProfilePages:
             "profiles.html",
             profiles=profiles,
             securities=securities,
-            certificates=[each.certificate_id for each in certificates],
+            certificates=certificates,
+            soon=_SOON,
             profile=_Given.of(profiles, "profileId", profile_id),
             security=_Given.of(securities, "authId", auth_id),
             algorithms=sorted(HMAC_ALGORITHMS),

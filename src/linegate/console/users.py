@@ -1,9 +1,7 @@
-"""Keys and users: given out, switched off. Nobody gives out more than they hold."""
+"""Users: made, given another password, switched off. Nobody gives out more than they hold."""
 
-import os
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -12,75 +10,28 @@ from linegate.console.answers import back, missing, refused
 from linegate.console.hands import Hands
 from linegate.console.pages import page
 from linegate.console.visit import Form, Visit
-from linegate.domain.keys import ALL_SCOPES, digest_of, format_key
+from linegate.domain.keys import ALL_SCOPES
 from linegate.postgres.audit import acting
 from linegate.postgres.console import make_operator, operators
-from linegate.postgres.identities import (
-    KeyRules,
-    enable_key,
-    enable_user,
-    insert_key,
-    insert_user,
-    list_keys,
-    list_users,
-    set_password,
-)
+from linegate.postgres.identities import enable_user, insert_user, list_users, set_password
 from linegate.postgres.pool import Pool
 
-__all__ = ["AccessPages"]
-
-_HINT = 8
-_LONGEST_LIFE = 3650
+__all__ = ["UserPages"]
 
 
-class AccessPages:
-    """Keys and users of the account that is looked at."""
+class UserPages:
+    """Users of the account that is looked at."""
 
     def __init__(self, pool: Pool, hands: Hands) -> None:
         """Write over `pool`; passwords are hashed through `hands`."""
         self._pool = pool
         self._hands = hands
 
-    async def keys(self, visit: Visit) -> Response:
-        """An account's keys."""
-        return await self._keys(visit, "")
-
-    async def create_key(self, visit: Visit) -> Response:
-        """A new key, which is shown this once."""
-        form = visit.form
-        scopes, days = _scopes(form), form.text("days", 5)
-        if not scopes:
-            return refused(visit, "A key needs at least one scope.")
-        if days and not (days.isdecimal() and 0 < int(days) <= _LONGEST_LIFE):
-            return refused(visit, f"A key lasts 1 to {_LONGEST_LIFE} days, or for ever.")
-        made = format_key(os.urandom(16), os.urandom(16))
-        expires = visit.now + timedelta(days=int(days)) if days else None
-        async with acting(self._pool, visit.actor) as conn:
-            await insert_key(
-                conn,
-                account_id=visit.viewer.acting_id,
-                name=form.text("name"),
-                digest=digest_of(made),
-                hint=made[:_HINT],
-                rules=KeyRules(frozenset(scopes), expires_at=expires),
-                now=visit.now,
-            )
-        return await self._keys(visit, made)
-
-    async def switch_key(self, visit: Visit) -> Response:
-        """Switch a key on or off."""
-        text, enabled = visit.form.text("key", 18), visit.form.text("enabled") == "1"
-        key_id = int(text) if text.isdecimal() else -1
-        async with acting(self._pool, visit.actor) as conn:
-            if not await enable_key(conn, visit.viewer.acting_id, key_id, enabled=enabled):
-                return missing(visit, "key")
-        return back(visit, "/console/keys", f"Key {key_id} is {'on' if enabled else 'off'}.")
-
-    async def users(self, visit: Visit) -> Response:
+    async def all(self, visit: Visit) -> Response:
         """An account's users."""
         return await self._users(visit, "", "")
 
-    async def create_user(self, visit: Visit) -> Response:
+    async def create(self, visit: Visit) -> Response:
         """A new user, whose password is shown this once."""
         form, viewer = visit.form, visit.viewer
         name, scopes = form.text("name"), _scopes(form)
@@ -106,7 +57,7 @@ class AccessPages:
             return refused(visit, f"There is a user named {name} in this installation.")
         return await self._users(visit, name, password)
 
-    async def renew_password(self, visit: Visit) -> Response:
+    async def renew(self, visit: Visit) -> Response:
         """Another password, shown this once; what was logged in with the old one ends."""
         name = visit.form.text("user")
         if not await self._may_change(visit, name):
@@ -118,7 +69,7 @@ class AccessPages:
                 return missing(visit, "user")
         return await self._users(visit, name, password)
 
-    async def switch_user(self, visit: Visit) -> Response:
+    async def switch(self, visit: Visit) -> Response:
         """Switch a user on or off."""
         name, enabled = visit.form.text("user"), visit.form.text("enabled") == "1"
         if not await self._may_change(visit, name):
@@ -135,11 +86,6 @@ class AccessPages:
             return True
         async with self._pool.acquire() as conn:
             return name not in await operators(conn, visit.viewer.acting_id)
-
-    async def _keys(self, visit: Visit, made: str) -> Response:
-        async with self._pool.acquire() as conn:
-            keys = await list_keys(conn, visit.viewer.acting_id)
-        return page(visit, "keys.html", keys=keys, made=made, scopes=ALL_SCOPES)
 
     async def _users(self, visit: Visit, name: str, password: str) -> Response:
         async with self._pool.acquire() as conn:

@@ -109,7 +109,15 @@ def test_charts_scale_to_what_they_show() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(None, "-"), (0.24, "0.24 s"), (45, "45 s"), (600, "10 min"), (9000, "2 h"), (400_000, "5 d")],
+    [
+        (None, "-"),
+        (0.24, "240 ms"),
+        (1.5, "1.5 s"),
+        (45, "45 s"),
+        (600, "10 min"),
+        (9000, "2 h"),
+        (400_000, "5 d"),
+    ],
 )
 def test_spans_of_time_are_told_briefly(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words

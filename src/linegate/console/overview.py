@@ -159,7 +159,7 @@ def _troubles(
     endpoints: Sequence[EndpointState],
     routes: Sequence[ShownRoute],
 ) -> list[tuple[str, str]]:
-    """What wants somebody's hand: words and where to act."""
+    """What needs attention: words and where to act."""
     found = [
         (
             f"Sender {each.name} is held: {each.hold.replace('_', ' ')}",

@@ -1,6 +1,7 @@
 """Templates to answers, with the headers that keep a browser from running anything but ours."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -104,6 +105,7 @@ def _environment() -> Environment:
         "moment": _moment,
         "minute": shown_minute,
         "seconds": duration,
+        "spaced": _spaced,
         "number": lambda value: f"{value:,}".replace(",", "\u202f"),
         "id": public_id,
         "status": lambda id_: STATUSES[id_].name if id_ in STATUSES else str(id_),
@@ -121,6 +123,11 @@ def _environment() -> Environment:
 def _asset(name: str) -> str:
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/console/static/{name}?v={digest}"
+
+
+def _spaced(name: str) -> str:
+    """A name of the API or of a column in words: `request id` for `requestId`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
 
 
 def _instant(at: datetime | None) -> Markup:
@@ -154,13 +161,15 @@ def _ago(at: datetime | None, now: datetime) -> str:
 
 
 def duration(seconds: float | timedelta | None) -> str:
-    """A span of time in two figures or so: 0.24 s, 12 s, 5 min, 3 h, 2 d."""
+    """A span of time in two figures or so: 240 ms, 1.5 s, 12 s, 5 min, 3 h, 2 d."""
     if seconds is None:
         return "-"
     if isinstance(seconds, timedelta):
         seconds = seconds.total_seconds()
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.2g} s"
+        return f"{seconds:.2g} s"
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -15,6 +15,12 @@ document.addEventListener("click", (event) => {
   localStorage.setItem("linegate-theme", root.dataset.theme);
 });
 
+/* On a phone the menu scrolls: to where we are. */
+document.addEventListener("DOMContentLoaded", () => {
+  const menu = document.querySelector(".menu"), here = menu && menu.querySelector("[aria-current]");
+  if (here) menu.scrollLeft = here.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+});
+
 /* What cannot be undone is asked for once more. */
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.confirm;

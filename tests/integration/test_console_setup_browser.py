@@ -141,7 +141,7 @@ async def account(stage: Stage, page: Page) -> None:
     await row.get_by_role("button", name="Resume").click()
     await said(page, "newcomer goes on")
     await stage.go("/audit")
-    await expect(page.locator("table")).to_contain_text("suspended_at")
+    await expect(page.locator("table")).to_contain_text("suspended at")
 
 
 async def guide(stage: Stage, page: Page) -> None:

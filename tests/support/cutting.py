@@ -44,6 +44,11 @@ class Cutter:
         """Cut the next connection on which this statement comes."""
         self._armed = (name, cut)
 
+    def disarm(self) -> bool:
+        """Cut nothing any more; whether there was still something to cut."""
+        was_armed, self._armed = self.is_armed, None
+        return was_armed
+
     @property
     def is_armed(self) -> bool:
         return self._armed is not None

@@ -191,11 +191,9 @@ def _plain(sql: str) -> str:
 
 def show(first: Window, last: Window) -> None:
     """The window beside the first, by what took the most time."""
-    waits = last.seen.reports.get("single", (0.0, 0.0))
     table = Table(
         title=f"snapshot {last.state}: {last.rate:,.0f} messages/s, {last.rate / first.rate:.0%} of"
-        f" {first.rate:,.0f} without; {last.dead:,} dead rows; report of a single"
-        f" {waits[0] * 1000:,.0f} ms (50 %), {waits[1] * 1000:,.0f} ms (99 %)"
+        f" {first.rate:,.0f} without; {last.dead:,} dead rows"
     )
     for name in ("statement", "calls", "ms in all", "ms a call", "first", "pages", "first"):
         table.add_column(name, justify="left" if name == "statement" else "right")

@@ -79,7 +79,7 @@ FROM bench_lot;
 WITH r AS (
     INSERT INTO bulk_run (bulk_id, account_id, last_id, status, messages, send_at, pace_amount, pace_unit, free_at,
                           changed_at, counted_at, finished_at, handed_over)
-    SELECT id, account_id, last_id, 'processing', messages, at, 100, '1 second', at + messages * interval '10 ms', at,
+    SELECT id, account_id, last_id, 'processing', messages, at, 6000, '1 minute', at + messages * interval '10 ms', at,
            at + interval '1 hour', CASE WHEN :left::integer = 0 THEN at + interval '1 hour' END,
            :left / 4
     FROM bench_lot WHERE has_run

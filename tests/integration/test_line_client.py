@@ -391,15 +391,19 @@ async def test_a_kept_connection_that_was_closed_is_not_written_to() -> None:
         await connection.read_request()
         await connection.answer()
         connection.writer.close()
-        await connection.writer.wait_closed()
-        closed.set()
+        try:
+            await connection.writer.wait_closed()
+        finally:
+            closed.set()
 
     kinds: Counter[OutcomeKind] = Counter()
     async with serving(close_after_one) as line, LineClient(line.url) as client:
         for _ in range(200):
             closed.clear()
-            kinds[(await push(client)).kind] += 1
-            await closed.wait()
+            kind = (await push(client)).kind
+            kinds[kind] += 1
+            if kind is K.ACCEPTED:  # what crossed a close was read by nobody
+                await closed.wait()
     # A close that crosses our request on the wire cannot be told from a lost answer; that
     # must be rare, and every request that was answered arrived exactly once.
     assert kinds[K.ACCEPTED] + kinds[K.UNKNOWN] == 200

@@ -143,12 +143,12 @@ async def _ask(store: Store, account: int, bulk: int, message: int, *, with_plan
 async def _timed(store: Store, account: int, asked: Asked) -> tuple[float, int, list[list[str]]]:
     """The second run of one question: seconds, rows, and the plans of what it asked."""
     logbook = Logbook(store.pool, SystemClock())
-    await logbook.page(account, asked)
+    await logbook.page([account], asked)
     began = time.monotonic()
-    page = await logbook.page(account, asked)
+    page = await logbook.page([account], asked)
     took = time.monotonic() - began
     async with _Recording(store.pool) as recording:
-        await Logbook(recording, SystemClock()).page(account, asked)  # type: ignore[arg-type]
+        await Logbook(recording, SystemClock()).page([account], asked)  # type: ignore[arg-type]
     return took, len(page.logged), recording.plans
 
 
@@ -186,8 +186,14 @@ class _Recorded:
         self._plans.append(lines)
         return await self._conn.fetch(sql, *values)
 
-    async def fetchval(self, sql: str, *values: object) -> Any:
-        return await self._conn.fetchval(sql, *values)
+    async def fetchrow(self, sql: str, *values: object) -> Any:
+        return await self._conn.fetchrow(sql, *values)
+
+    async def execute(self, sql: str) -> Any:
+        return await self._conn.execute(sql)
+
+    def transaction(self) -> Any:
+        return self._conn.transaction()
 
 
 def _indexes(plan: list[str]) -> list[str]:

@@ -32,6 +32,10 @@ _ENDPOINTS = "SELECT id FROM endpoint WHERE account_id = $1 ORDER BY failures DE
 _SMALL = (
     "SELECT client_id FROM bulk WHERE account_id = $1 AND messages = 500 ORDER BY id DESC LIMIT 1"
 )
+_CAMPAIGN = (
+    "SELECT max(campaign) FROM statistic"
+    " WHERE account_id = $1 AND day = $2 AND campaign LIKE 'week-%'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Landmarks:
     dead: int
     working: int
     small: str
+    new_campaign: str
+    old_campaign: str
 
 
 async def measure_pages(home: Path, dsn: str, ask: Asking) -> list[Took]:
@@ -158,6 +164,7 @@ async def _landmarks(dsn: str) -> Landmarks:
     try:
         account = await conn.fetchval("SELECT id FROM account WHERE name = $1", ACCOUNTS[0])
         dead, working = [row["id"] for row in await conn.fetch(_ENDPOINTS, account)]
+        last = await conn.fetchval("SELECT max(day) FROM statistic WHERE campaign LIKE 'week-%'")
         newest = await conn.fetchval("SELECT min(bulk_id) FROM bulk_run WHERE finished_at IS NULL")
         return Landmarks(
             account,
@@ -167,6 +174,8 @@ async def _landmarks(dsn: str) -> Landmarks:
             dead,
             working,
             await conn.fetchval(_SMALL, account),
+            await conn.fetchval(_CAMPAIGN, account, last),
+            await conn.fetchval(_CAMPAIGN, account, last - timedelta(days=25)),
         )
     finally:
         await conn.close()
@@ -186,8 +195,8 @@ def _pages(marks: Landmarks) -> dict[str, str]:
         "the bulk of a million, delivered": f"bulk={MILLION}&group=DELIVERED",
         "the bulk of a million, pending": f"bulk={MILLION}&group=PENDING",
         "a bulk": f"bulk={marks.small}",
-        "a campaign of today": "campaign=week-52",
-        "a campaign of spring": "campaign=week-12",
+        "a campaign of today": f"campaign={marks.new_campaign}",
+        "a campaign of 25 days ago": f"campaign={marks.old_campaign}",
         "a common campaign": "campaign=otp",
         "an unknown campaign": "campaign=nothing",
         "an entity": "entity=entity-3",
@@ -207,7 +216,10 @@ def _pages(marks: Landmarks) -> dict[str, str]:
         "undelivered of a campaign": "campaign=order&group=UNDELIVERABLE",
         "what ended, by its end": "by=end",
         "what expired, by its end": "by=end&group=EXPIRED",
+        "undelivered of a campaign, by its end": "by=end&campaign=order&group=UNDELIVERABLE",
+        "an old campaign, by its end": f"by=end&campaign={marks.old_campaign}",
         "what an SMS ended": "leg=SMS",
+        "what an SMS ended of a campaign": f"leg=SMS&campaign={marks.old_campaign}",
     }
     bulk = f"/bulks/{marks.account}/{quote(MILLION)}"
     pages = {

@@ -20,7 +20,7 @@ async def sms(world: World) -> AsyncIterator[SmsWorld]:
 async def logged(sms: SmsWorld, **asked: str) -> list[int]:
     """The messages that the log shows."""
     book = Logbook(sms.world.pool, sms.world.clock)
-    page = await book.page(sms.world.account, Asked(limit=10, **asked))  # type: ignore[arg-type]
+    page = await book.page([sms.world.account], Asked(limit=10, **asked))  # type: ignore[arg-type]
     return [each.message.id for each in page.logged]
 
 

@@ -1,7 +1,6 @@
 """What the lists read: never a whole table, however the planner values a look-up by key."""
 
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from linegate.postgres.console import endpoint_pushes
 from linegate.postgres.embedded_settings import server_settings
 from linegate.postgres.partitions import PARTITIONED, ensure_partitions
 from linegate.postgres.pool import Pool, transaction
-from linegate.report.log_search import Depth
 from linegate.report.logbook import Asked, Logbook
-from linegate.report.pulse import Pulse
 from linegate.report.rollup import Rollup
 from support.clock import FakeClock
 from support.plans import ways_to
@@ -57,7 +54,6 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
     """Before statistics are told as after; no other day is planned for, however many are kept."""
     at = clock.now()
     values: dict[str, object] = {
-        "account_id": scene.account_id,
         "statuses": [5, 9],
         "since": at - DAY,
         "until": at,
@@ -66,6 +62,7 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
         "first_id": day_start(at.date()),
         "end_id": day_start(at.date() + 2 * DAY),
         "bulk_ids": [1],
+        "sinces": [at - DAY],
         "account_ids": [scene.account_id],
         "limit": 50,
         "most": 1000,
@@ -92,18 +89,18 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
             if told:
                 await conn.execute("ANALYZE final, message_object, bulk")
             for part in parts:
-                newest = await ways_to(conn, "log_account", "final", **values, **part)
-                horizon = await ways_to(conn, "log_horizon", "final", **values)
-                in_bulks = await ways_to(conn, "log_bulks", "final", **values, **part)
-                assert _are_two_days_by("sent_at", newest), (part, newest)
-                assert _are_two_days_by("sent_at", horizon), horizon
-                assert _are_two_days_by("pkey", in_bulks), (part, in_bulks)
-                ended = await ways_to(conn, "ended_messages_of", "final", **values)
-                assert _are_two_days_by("done_at", ended), ended
-                by_sms = await ways_to(conn, "ended_by_sms", "sms_end", **values)
+                for by_end, column in ((False, "sent_at"), (True, "done_at")):
+                    asked = {**values, **part, "by_end": by_end}
+                    newest = await ways_to(conn, "log_accounts", "final", **asked)
+                    horizon = await ways_to(conn, "log_horizons", "final", **asked)
+                    in_bulks = await ways_to(conn, "log_bulks", "final", **asked)
+                    assert _are_two_days_by(column, newest), (part, newest)
+                    assert _are_two_days_by(column, horizon), horizon
+                    assert _are_two_days_by("pkey", in_bulks), (part, in_bulks)
+                by_sms = await ways_to(conn, "log_by_sms", "sms_end", **values)
                 assert _are_two_days_by("ended_at", by_sms), by_sms
-                for name in ("log_account", "log_bulks", "ended_messages_of", "ended_by_sms"):
-                    objects = await ways_to(conn, name, "message_object", **values, **part)
+                for name in ("log_accounts", "log_bulks", "log_by_sms"):
+                    objects = await ways_to(conn, name, "message_object", **asked)
                     assert _are_two_days_by("pkey", objects), (name, part, objects)
 
 
@@ -143,49 +140,12 @@ async def test_given_up_reports_come_before_those_that_wait(
     assert first == shown[:3]
 
 
-async def test_what_is_found_depends_not_on_how_much_is_looked_through_first(
-    pool: Pool, scene: Scene, clock: FakeClock
-) -> None:
-    """A part is found among the newest, in its bulks or among all: always the same, in order."""
-    bulks = []
-    for number in range(12):
-        ids = await scene.finished(
-            3,
-            now=clock.now(),
-            status=(5, 9, 15)[number % 3],
-            campaign="rare" if number in (2, 7) else "common",
-            entity=f"e-{number % 2}",
-        )
-        bulks.append(f"{min(ids) - 32:016x}")
-        await clock.advance(MINUTE)
-        if number == 8:
-            await Pulse(pool, clock).run_once()  # these are not among the fresh ends any more
-    asks: list[dict[str, Any]] = [
-        {"campaigns": ["common"]},
-        {"campaigns": ["rare"]},
-        {"entity_id": "e-1"},
-        {"campaigns": ["common"], "entity_id": "e-0", "status_group": "UNDELIVERABLE"},
-        {"sender": "shop-sender"},
-        {"bulk_ids": bulks[2:5]},
-        {"bulk_ids": bulks[2:5], "status_group": "DELIVERED"},
-        {},
-    ]
-    for asked in asks:
-        whole = await places_of(Logbook(pool, clock), scene, **asked)
-        assert all(newer > older for newer, older in pairwise(whole))
-        for depth in (Depth(0, 0, 0, 0), Depth(0, 1, 100, 4), Depth(4, 5, 4, 100)):
-            logbook = Logbook(pool, clock, depth=depth)
-            assert await places_of(logbook, scene, **asked) == whole, (asked, depth)
-    assert len(await places_of(Logbook(pool, clock), scene, campaigns=["rare"])) == 6
-    assert len(await places_of(Logbook(pool, clock), scene, bulk_ids=bulks[2:5])) == 9
-
-
 async def places_of(logbook: Logbook, scene: Scene, **asked: Any) -> list[tuple[object, int]]:
     """All places of what is asked for, page by page."""
     places: list[tuple[object, int]] = []
     before = None
     while True:
-        page = await logbook.page(scene.account_id, Asked(limit=4, before=before, **asked))
+        page = await logbook.page([scene.account_id], Asked(limit=4, before=before, **asked))
         places += [(each.message.sent_at, each.message.id) for each in page.logged]
         before = page.next
         if before is None:
@@ -220,25 +180,6 @@ async def test_what_was_sent_long_after_it_was_accepted_is_found_where_it_was_se
         assert await conn.fetchval("SELECT count(*) FROM tally") == 0
     first = (clock.now() - 21 * DAY).date()
     assert [tuple(each) for each in days] == [(scene.account_id, first, first)]
-
-
-async def test_pages_of_some_accounts_together_show_everything_once(
-    pool: Pool, scene: Scene, clock: FakeClock
-) -> None:
-    other = await given_account(pool, clock.now(), "other")
-    expected: list[int] = []
-    for number in range(9):
-        owner = other if number % 3 == 0 else scene
-        expected = [*await owner.finished(1, now=clock.now()), *expected]
-        await clock.advance(MINUTE)
-    logbook, seen, before = Logbook(pool, clock), list[int](), None
-    while True:
-        asked = Asked(limit=4, before=before)
-        logged, before = await logbook.newest([scene.account_id, other.account_id], asked)
-        seen += [each.message.id for each in logged]
-        if before is None:
-            break
-    assert seen == expected
 
 
 async def test_the_embedded_server_has_locks_for_statements_over_a_year_of_days(

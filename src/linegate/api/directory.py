@@ -55,7 +55,7 @@ class Directory:
     async def has_bulk(self, account_id: int, bulk_id: str) -> bool:
         """Whether a client of the account has used this bulkId. Asked anew each time."""
         async with self._pool.acquire() as conn:
-            return bool(await find_client_ids(conn, account_id, "bulk", [bulk_id]))
+            return bool(await find_client_ids(conn, [account_id], "bulk", [bulk_id]))
 
     async def policy(self, account_id: int, now: datetime) -> AccountPolicy:
         """What an account and its parts set."""

@@ -56,7 +56,7 @@ class Logs:
         """Answer `{"results": [...], "cursor": {...}}`, newest first."""
         caller = await authorise(request, self._directory, LOGS, self._clock.now())
         asked, wants_cursor = _Query(request).read()
-        page = await self._logbook.page(caller.account_id, asked)
+        page = await self._logbook.page([caller.account_id], asked)
         is_xml = accepts_xml(request.headers.get("accept"))
         body = await run_in_threadpool(
             _encoded, page, asked.limit if wants_cursor else None, is_xml

@@ -92,7 +92,7 @@ class Validate:
         asked = sorted({name for name in names if name is not None})
         async with self._pool.acquire() as conn:
             used = (
-                set(await find_client_ids(conn, bulk.account_id, "message", asked))
+                set(await find_client_ids(conn, [bulk.account_id], "message", asked))
                 if asked
                 else set()
             )

@@ -14,10 +14,8 @@ from linegate.console.phone import draw_stored
 from linegate.console.visit import Form, Visit
 from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.phone import normalise
-from linegate.domain.status import STATUSES
 from linegate.domain.wiretime import format_instant, parse_instant
 from linegate.postgres.console import account_of_message, sms_text_of, unfinished_messages
-from linegate.postgres.console_messages import EndedFilter, list_ended
 from linegate.postgres.log_ways import Place
 from linegate.postgres.logs import Logged, load_logged
 from linegate.postgres.pool import Pool
@@ -51,11 +49,12 @@ class Messages:
         asked = _asked(query)
         group = query.text("group").upper()
         is_narrow = bool(asked.destination or asked.message_ids or asked.bulk_ids)
-        by_end = query.text("by") == "end" or query.text("leg") == "SMS"
+        if not is_narrow:
+            by_sms = query.text("leg") == "SMS"
+            by_end = by_sms or query.text("by") == "end"
+            asked = replace(asked, by_end=by_end, by_sms=by_sms)
         if group == "PENDING" and not is_narrow:
             found, after = await self._unfinished(visit, asked.sender), None
-        elif by_end and not is_narrow:
-            found, after = await self._ended(visit, asked)
         else:
             found, after = await self._logbook.newest(visit.viewer.account_ids, asked)
         return page(
@@ -66,7 +65,7 @@ class Messages:
             values={name: query.text(name) for name in (*_FIELDS, *_TIMES)},
             group=group,
             groups=_GROUPS,
-            by_end=by_end and not is_narrow,
+            by_end=asked.by_end,
             is_filtered=any(query.text(name) for name in (*_FIELDS, *_TIMES, "group")),
         )
 
@@ -103,30 +102,6 @@ class Messages:
             sms_text=sms_text,
             report=report,
         )
-
-    async def _ended(self, visit: Visit, asked: Asked) -> tuple[list[Logged], Place | None]:
-        """What ended in the span, the newest end first."""
-        now = visit.now
-        group = asked.status_group
-        wanted = EndedFilter(
-            visit.viewer.account_ids,
-            [each.id for each in STATUSES.values() if group in (None, each.group_name)],
-            max(asked.since or now - _REACH, now - _REACH),
-            asked.until or now + _REACH,
-            asked.before or (now + _REACH, (1 << 63) - 1),
-            _PAGE,
-            visit.query.text("leg") == "SMS",
-            asked.sender,
-            asked.entity_id,
-            asked.application_id,
-            asked.campaigns[0] if asked.campaigns else None,
-        )
-        async with self._pool.acquire() as conn:
-            ids = await list_ended(conn, wanted, now=now)
-            known = await load_logged(conn, ids)
-        found = [known[id_] for id_ in ids if id_ in known]
-        last = found[-1].message if len(ids) == _PAGE and found else None
-        return found, (last.done_at, last.id) if last and last.done_at else None
 
     async def _unfinished(self, visit: Visit, sender: str | None) -> list[Logged]:
         async with self._pool.acquire() as conn:

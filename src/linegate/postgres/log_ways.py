@@ -1,6 +1,6 @@
-"""Queries of the log's ways in: each gives places of messages, the newest first."""
+"""Queries of the log's ways in: each gives places of some accounts' messages, the newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -13,18 +13,20 @@ __all__ = [
     "BulkRange",
     "LogFilter",
     "Lying",
+    "PartSums",
     "Place",
-    "accepted_in",
     "bulk_ranges",
     "late_days",
-    "log_account",
+    "log_accounts",
     "log_bulks",
-    "log_horizon",
+    "log_by_sms",
+    "log_horizons",
     "log_messages",
     "log_network",
     "log_unfinished",
     "open_bulks",
     "part_bulks",
+    "sums_of_part",
 ]
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,13 +35,16 @@ _LOOKED_AT = 50_000  # of all accounts' unfinished messages
 _WAITS = 26  # the public status of what has not been handed over
 
 Place = tuple[datetime, int]
-"""Where a message stands in the log: when it was sent, and its id."""
+"""Where a message stands in the log: when it was sent, or ended (LogFilter.by_end), and its id."""
 
 
 class LogFilter(NamedTuple):
-    """What every way in filters by; None means any. before: a cursor's place, exclusive."""
+    """What every way in filters by; None means any. before: a cursor's place, exclusive.
 
-    account_id: int
+    by_end: messages stand at their end, and not at when they were sent.
+    """
+
+    account_ids: Sequence[int]
     statuses: Sequence[int]
     since: datetime
     until: datetime
@@ -49,6 +54,7 @@ class LogFilter(NamedTuple):
     entity_id: str | None = None
     application_id: str | None = None
     campaigns: Sequence[str] | None = None
+    by_end: bool = False
 
     @property
     def names_a_part(self) -> bool:
@@ -61,6 +67,10 @@ class LogFilter(NamedTuple):
         """What their objects must say."""
         names = ("sender_id", "entity_id", "application_id", "campaigns")
         return {name: getattr(self, name) for name in names}
+
+    def of(self, account_ids: Iterable[int]) -> "LogFilter":
+        """The same of some accounts only."""
+        return self._replace(account_ids=list(account_ids))
 
 
 class Lying(NamedTuple):
@@ -81,6 +91,19 @@ class BulkRange(NamedTuple):
     last_id: int
     messages: int
     finished_at: datetime | None
+    account_id: int
+
+
+class PartSums(NamedTuple):
+    """Sums of a part of an account in some days; 1 may stand for what is not added up yet.
+
+    ended, by_sms: with the statuses that are asked for; around: the same of the whole account.
+    """
+
+    accepted: int
+    ended: int
+    by_sms: int
+    around: int
 
 
 async def late_days(conn: Connection, account_ids: Sequence[int], since: date) -> list[LateDay]:
@@ -91,45 +114,66 @@ async def late_days(conn: Connection, account_ids: Sequence[int], since: date) -
     return [LateDay(*row) for row in rows]
 
 
-async def accepted_in(conn: Connection, asked: LogFilter, ids: IdRange) -> int:
-    """How many messages of the part that is asked for were accepted in these days.
-
-    What is not added up yet counts as one of it, whosever it is: 0 is certain.
-    """
+async def sums_of_part(conn: Connection, asked: LogFilter, ids: IdRange) -> dict[int, PartSums]:
+    """How much there is of the part that is asked for, by account, of what some days accepted."""
     first_day, end_day = ids.days()
-    count: int = await bundled().accepted_in.value(
+    rows = await bundled().sums_of_part.many(
         conn,
-        account_id=asked.account_id,
+        account_ids=asked.account_ids,
+        statuses=asked.statuses,
         first_day=first_day,
         end_day=end_day,
         first_id=ids.first,
         end_id=ids.end,
         **asked.part,
     )
-    return count
+    return {account_id: PartSums(*sums) for account_id, *sums in rows}
 
 
-async def log_account(
-    conn: Connection, asked: LogFilter, ids: IdRange, bulk_ids: Sequence[int] | None = None
+async def log_accounts(
+    conn: Connection,
+    asked: LogFilter,
+    ids: IdRange,
+    *,
+    bulk_ids: Sequence[int] | None = None,
+    horizons: Mapping[int, datetime] | None = None,
 ) -> list[Place]:
-    """The newest places of a whole account; bulk_ids: only what belongs to one of these."""
-    rows = await bundled().log_account.many(
-        conn, bulk_ids=bulk_ids, first_id=ids.first, end_id=ids.end, **_values(asked)
+    """The newest ended of some accounts, of each back to its horizon if it has one.
+
+    bulk_ids: only what belongs to one of these.
+    """
+    values = _values(asked)
+    since = values.pop("since")
+    rows = await bundled().log_accounts.many(
+        conn,
+        sinces=[(horizons or {}).get(account_id, since) for account_id in asked.account_ids],
+        bulk_ids=bulk_ids,
+        first_id=ids.first,
+        end_id=ids.end,
+        **values,
     )
     return _places(rows)
 
 
-async def log_horizon(
+async def log_horizons(
     conn: Connection, asked: LogFilter, ids: IdRange, *, most: int
-) -> datetime | None:
-    """From when on an account has at most `most` ended messages of each status; None: always."""
+) -> dict[int, datetime]:
+    """From when on an account has at most `most` ended messages of each status; absent: always."""
     values = _values(asked)
     for name in ("limit", *asked.part):
         del values[name]
-    at: datetime | None = await bundled().log_horizon.value(
+    rows = await bundled().log_horizons.many(
         conn, most=most, first_id=ids.first, end_id=ids.end, **values
     )
-    return at
+    return dict(rows)
+
+
+async def log_by_sms(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
+    """The newest that their SMS leg ended, by their end."""
+    values = _values(asked)
+    del values["by_end"]
+    rows = await bundled().log_by_sms.many(conn, first_id=ids.first, end_id=ids.end, **values)
+    return _places(rows)
 
 
 async def part_bulks(
@@ -138,7 +182,7 @@ async def part_bulks(
     """The bulks of the part that is asked for; None if it has more than `most` objects there."""
     rows = await bundled().part_bulks.many(
         conn,
-        account_id=asked.account_id,
+        account_ids=asked.account_ids,
         first_id=ids.first,
         end_id=ids.end,
         limit=most + 1,
@@ -148,11 +192,11 @@ async def part_bulks(
 
 
 async def bulk_ranges(
-    conn: Connection, account_id: int, bulk_ids: Sequence[int]
+    conn: Connection, account_ids: Sequence[int], bulk_ids: Sequence[int]
 ) -> list[BulkRange]:
-    """Where bulks of an account lie, the oldest first."""
+    """Where bulks of some accounts lie, the oldest first."""
     async with named_days(conn):
-        rows = await bundled().bulk_ranges.many(conn, bulk_ids=bulk_ids, account_id=account_id)
+        rows = await bundled().bulk_ranges.many(conn, bulk_ids=bulk_ids, account_ids=account_ids)
     return sorted(BulkRange(*row) for row in rows)
 
 
@@ -178,20 +222,22 @@ async def log_bulks(
 
 async def log_network(conn: Connection, asked: LogFilter, network: str) -> list[Place]:
     """The newest places that ended by SMS in a network."""
+    values = _values(asked)
+    del values["by_end"]
     known = network.rstrip("_%") if network[0] != "_" else ""
     rows = await bundled().log_network.many(
         conn,
         network=network,
         from_network=known,
         to_network=known + ":",  # what comes after the digits
-        **_values(asked),
+        **values,
     )
     return _places(rows)
 
 
-async def open_bulks(conn: Connection, account_id: int) -> list[Lying]:
-    """An account's newest bulks that may have messages waiting."""
-    rows = await bundled().open_bulks.many(conn, account_id=account_id, limit=_OPEN_BULKS)
+async def open_bulks(conn: Connection, account_ids: Sequence[int]) -> list[Lying]:
+    """The newest bulks of each account that may have messages waiting."""
+    rows = await bundled().open_bulks.many(conn, account_ids=account_ids, limit=_OPEN_BULKS)
     return [Lying(row["id"], row["last_id"]) for row in rows]
 
 
@@ -215,7 +261,7 @@ async def log_unfinished(
         "after_ids": [each.id for each in lies],
         "before_ids": [each.last_id for each in lies],
         "most": _LOOKED_AT,
-        "account_id": asked.account_id,
+        "account_ids": asked.account_ids,
     }
     object_ids = None
     if asked.names_a_part:
@@ -245,7 +291,7 @@ async def _waiting(
         conn,
         bulk_ids=[each.id for each in bulks],
         object_ids=object_ids,
-        account_id=asked.account_id,
+        account_ids=asked.account_ids,
         after_id=max(within.id, min(each.id for each in bulks)),
         before_id=min(within.last_id, max(each.last_id for each in bulks) + 1),
         limit=asked.limit,
@@ -267,6 +313,8 @@ async def log_messages(
 
     with_old_unfinished: what has not ended is meant whenever it was accepted.
     """
+    values = _values(asked)
+    del values["by_end"]
     by_number = destination is not None and not message_ids
     rows = await bundled().log_messages.many(
         conn,
@@ -276,7 +324,7 @@ async def log_messages(
         bulk_ids=bulk_ids,
         network=network,
         with_old_unfinished=with_old_unfinished,
-        **_values(asked),
+        **values,
     )
     return _places(rows)
 

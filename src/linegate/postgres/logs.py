@@ -183,17 +183,24 @@ async def load_history(conn: Connection, message_id: int) -> History:
 
 
 async def find_client_ids(
-    conn: Connection, account_id: int, kind: str, names: Sequence[str]
-) -> dict[str, int]:
-    """Our ids behind those that the client chose, by name."""
-    rows = await bundled().find_client_ids.many(conn, account_id=account_id, kind=kind, names=names)
-    return {row["name"]: row["id"] for row in rows}
+    conn: Connection, account_ids: Sequence[int], kind: str, names: Sequence[str]
+) -> dict[str, list[int]]:
+    """Our ids behind those that clients chose, by name; each account has names of its own."""
+    found: dict[str, list[int]] = {}
+    rows = await bundled().find_client_ids.many(
+        conn, account_ids=account_ids, kind=kind, names=names
+    )
+    for name, id_ in rows:
+        found.setdefault(name, []).append(id_)
+    return found
 
 
-async def find_own_sender(conn: Connection, account_id: int, name: str) -> int | None:
-    """A sender of this account by its name."""
-    id_: int | None = await bundled().find_own_sender.value(conn, account_id=account_id, name=name)
-    return id_
+async def find_own_sender(
+    conn: Connection, account_ids: Sequence[int], name: str
+) -> tuple[int, int] | None:
+    """A sender of these accounts by its name, and its account; names are one installation's."""
+    row = await bundled().find_own_sender.one(conn, account_ids=account_ids, name=name)
+    return None if row is None else (row["id"], row["account_id"])
 
 
 async def owns_message(conn: Connection, account_id: int, message_id: int) -> bool:

@@ -1,14 +1,16 @@
-"""The newest places of an account's log, by whatever its message objects are known for.
+"""The newest places of some accounts' log, by whatever their message objects are known for.
 
 A search goes back in spans of time and names the days of each (domain/spread.py): the last day
 first, then twice as much each time until the page is full. In each span the sums of the statistics
-say how much there is of what is looked for, and so which way reads least.
+say how much each account has of what is looked for, and so which way reads least.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
+from typing import TypeAlias
 
 from linegate.domain.ids import day_start, first_id_at, id_time
 from linegate.domain.spread import IdRange, days_ended_since, id_ranges, spans
@@ -16,20 +18,29 @@ from linegate.postgres.log_ways import (
     BulkRange,
     LogFilter,
     Lying,
+    PartSums,
     Place,
-    accepted_in,
     bulk_ranges,
     late_days,
-    log_account,
+    log_accounts,
     log_bulks,
-    log_horizon,
+    log_by_sms,
+    log_horizons,
     log_unfinished,
     open_bulks,
     part_bulks,
+    sums_of_part,
 )
 from linegate.postgres.pool import Connection, named_days
 
-__all__ = ["USUAL_DEPTH", "Depth", "find_in_bulks", "find_newest", "find_unfinished"]
+__all__ = [
+    "USUAL_DEPTH",
+    "Depth",
+    "find_by_sms",
+    "find_in_bulks",
+    "find_newest",
+    "find_unfinished",
+]
 
 _DAY = timedelta(days=1)
 _UNFINISHED = {7, 26}  # the public statuses of what has not ended
@@ -43,68 +54,116 @@ _FEW_OBJECTS = 500  # whose bulks are gone through for what has not ended
 class Depth:
     """How much is looked through in one way before another is taken.
 
-    few:   messages of a part in some days that its bulks lead to at once, in any order.
+    few:   messages of an account's part in some days that its bulks lead to at once, in any order.
     front: ended messages of each status that are looked through for a larger part.
-    many:  messages of a part that its bulks lead to if it was not at the front.
+    many:  messages of parts that their bulks lead to if they were not at the front.
     large: bulks of more messages are not read one by one.
+    dear:  for one message that its bulk leads to, so many of the account can be gone past.
     """
 
     few: int = 5000
     front: int = 1000
     many: int = 100_000
     large: int = 10_000
+    dear: int = 3
 
 
 USUAL_DEPTH = Depth()
+
+_Way: TypeAlias = Callable[[Connection, LogFilter, IdRange], Awaitable[list[Place]]]
 
 
 async def find_newest(
     conn: Connection, asked: LogFilter, depth: Depth, now: datetime
 ) -> set[Place]:
     """The newest that have ended, at most a page."""
+    return await _back_in_time(conn, asked, partial(_in_days, depth=depth), now)
+
+
+async def find_by_sms(conn: Connection, asked: LogFilter, now: datetime) -> set[Place]:
+    """The newest that their SMS leg ended, by their end; at most a page."""
+    return await _back_in_time(conn, asked._replace(by_end=True), _by_sms_in_days, now)
+
+
+async def _back_in_time(conn: Connection, asked: LogFilter, way: _Way, now: datetime) -> set[Place]:
     found = set[Place]()
     async with named_days(conn):
         for span in spans(asked.since, min(asked.until, asked.before[0]), now):
             rest = asked._replace(since=span.since, until=span.until)
-            late = await late_days(conn, [asked.account_id], days_ended_since(span))
+            late = await late_days(conn, asked.account_ids, days_ended_since(span))
             for ids in id_ranges(span, late, now):
-                found |= set(await _in_days(conn, rest, ids, depth))
+                found |= set(await way(conn, rest, ids))
             if len(found) >= asked.limit:
                 break
     return set(sorted(found, reverse=True)[: asked.limit])
 
 
+async def _by_sms_in_days(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
+    if asked.names_a_part:
+        sums = await sums_of_part(conn, asked, ids)
+        asked = asked.of(id_ for id_, known in sums.items() if known.by_sms)
+    return await log_by_sms(conn, asked, ids)
+
+
 async def _in_days(conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth) -> list[Place]:
     """The newest that have ended of some days."""
     if not asked.names_a_part:
-        return await log_account(conn, asked, ids)
-    of_part = await accepted_in(conn, asked, ids)
-    if of_part == 0:
-        return []
-    if of_part > depth.few:
-        horizon = await log_horizon(conn, asked, ids, most=depth.front)
-        front = asked if horizon is None else asked._replace(since=horizon)
-        found = await log_account(conn, front, ids)
-        if horizon is None or len(found) == asked.limit:
-            return found
-        if of_part > depth.many:
-            return await log_account(conn, asked, ids)
-    bulks = await part_bulks(conn, asked, ids, most=depth.many)
+        return await log_accounts(conn, asked, ids)
+    sums = await sums_of_part(conn, asked, ids)
+    having = [id_ for id_, known in sums.items() if known.ended]
+    few = {id_ for id_ in having if sums[id_].accepted <= depth.few}
+    others = asked.of(id_ for id_ in having if id_ not in few)
+    found, behind, since = await _at_the_front(conn, others, ids, depth)
+    rest = asked.of((*few, *behind))._replace(since=since)
+    return found + await _behind(conn, rest, ids, sums, depth) if rest.account_ids else found
+
+
+async def _at_the_front(
+    conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth
+) -> tuple[list[Place], list[int], datetime]:
+    """Those among the newest of each account; the accounts that may have more for the page behind
+    these, and since when that would have to be.
+    """
+    if not asked.account_ids:
+        return [], [], asked.since
+    horizons = await log_horizons(conn, asked, ids, most=depth.front)
+    found = await log_accounts(conn, asked, ids, horizons=horizons)
+    since = found[-1][0] if len(found) == asked.limit else asked.since
+    return found, [id_ for id_, at in horizons.items() if at > since], since
+
+
+async def _behind(
+    conn: Connection,
+    asked: LogFilter,
+    ids: IdRange,
+    sums: Mapping[int, PartSums],
+    depth: Depth,
+) -> list[Place]:
+    """The newest by their bulks, or by going past all of their account that have ended alike."""
+    apart = asked.of(id_ for id_ in asked.account_ids if _is_by_bulks(sums[id_], depth))
+    bulks = await part_bulks(conn, apart, ids, most=depth.many) if apart.account_ids else []
     if bulks is None:
-        return await log_account(conn, asked, ids)
-    return await log_bulks(conn, asked, ids, bulks) if bulks else []
+        return await log_accounts(conn, asked, ids)
+    found = await log_bulks(conn, apart, ids, bulks) if bulks else []
+    others = asked.of(id_ for id_ in asked.account_ids if id_ not in apart.account_ids)
+    return found + await log_accounts(conn, others, ids) if others.account_ids else found
+
+
+def _is_by_bulks(known: PartSums, depth: Depth) -> bool:
+    is_cheaper = known.accepted * depth.dear <= known.around
+    return known.accepted <= depth.few or (is_cheaper and known.accepted <= depth.many)
 
 
 async def find_unfinished(
     conn: Connection, asked: LogFilter, bulk_ids: Sequence[int] | None, since: datetime | None
 ) -> set[Place]:
-    """The newest that have not ended, of some bulks or of the account; since: None: however old."""
+    """The newest that have not ended, of some bulks or of all; since: None: however old."""
     if _UNFINISHED.isdisjoint(asked.statuses):
         return set()
     if bulk_ids is not None:
-        bulks = await _lying(conn, asked.account_id, bulk_ids)
+        bulks = await _lying(conn, asked.account_ids, bulk_ids)
         return set(await log_unfinished(conn, asked, bulks, bulks, since=since))
-    bulks = await open_bulks(conn, asked.account_id)
+    bulks = await open_bulks(conn, asked.account_ids)
     ranges = [Lying(0, _LAST_ID)]
     if asked.names_a_part:
         first = day_start((asked.since - _LIVES).date())
@@ -120,11 +179,13 @@ async def _few_bulks(conn: Connection, asked: LogFilter, first: int) -> list[Lyi
     ids = IdRange(first, max(first, first_id_at(asked.until)))
     async with named_days(conn):
         found = await part_bulks(conn, asked, ids, most=_FEW_OBJECTS)
-    return None if found is None else await _lying(conn, asked.account_id, found)
+    return None if found is None else await _lying(conn, asked.account_ids, found)
 
 
-async def _lying(conn: Connection, account_id: int, bulk_ids: Sequence[int]) -> list[Lying]:
-    ranges = await bulk_ranges(conn, account_id, bulk_ids)
+async def _lying(
+    conn: Connection, account_ids: Sequence[int], bulk_ids: Sequence[int]
+) -> list[Lying]:
+    ranges = await bulk_ranges(conn, account_ids, bulk_ids)
     return [Lying(each.id, each.last_id) for each in ranges]
 
 
@@ -136,17 +197,17 @@ async def find_in_bulks(
     *,
     network: str | None = None,
 ) -> set[Place]:
-    """The newest that have ended of some bulks: of large ones, among those of the account that
+    """The newest that have ended of some bulks: of large ones, among those of their accounts that
     were sent while they went.
     """
     found = set[Place]()
     async with named_days(conn):
-        for together in _by_days(await bulk_ranges(conn, asked.account_id, bulk_ids)):
+        for together in _by_days(await bulk_ranges(conn, asked.account_ids, bulk_ids)):
             ids = IdRange(together[0].id, max(each.last_id for each in together) + 1)
             wanted = [each.id for each in together]
             if network is None and sum(each.messages for each in together) > depth.large:
-                window = _window(asked, together)
-                found |= set(await log_account(conn, window, ids, wanted))
+                window = _window(asked, together).of({each.account_id for each in together})
+                found |= set(await log_accounts(conn, window, ids, bulk_ids=wanted))
             else:
                 found |= set(await log_bulks(conn, asked, ids, wanted, network=network))
     return found

@@ -27,6 +27,7 @@ from linegate.postgres.pool import Connection, Pool
 from linegate.report.log_search import (
     USUAL_DEPTH,
     Depth,
+    find_by_sms,
     find_in_bulks,
     find_newest,
     find_unfinished,
@@ -44,6 +45,8 @@ class Asked:
 
     before: the place after which the page begins; status_group: a public group's name.
     network: a pattern of mobile country and network codes, with `_` and `%` as in LIKE.
+    by_end: what has ended, in the order of its end; by_sms: and in its SMS leg. Neither goes with
+    messages, a destination, bulks or a network.
     """
 
     limit: int
@@ -59,6 +62,8 @@ class Asked:
     campaigns: Sequence[str] | None = None
     before: Place | None = None
     network: str | None = None
+    by_end: bool = False
+    by_sms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +95,28 @@ class Logbook:
         self._reach = reach
         self._depth = depth
 
-    async def page(self, account_id: int, asked: Asked) -> Page:
-        """One page of an account's log."""
+    async def page(self, account_ids: Sequence[int], asked: Asked) -> Page:
+        """One page of some accounts' log."""
+        logged, after = await self.newest(account_ids, asked)
         async with self._pool.acquire() as conn:
-            places = await self._places(conn, account_id, asked)
-            known = await load_logged(conn, [id_ for _, id_ in places])
-            logged = [known[id_] for _, id_ in places if id_ in known]
             objects = sorted({each.object_id for each in logged})
             contents = await load_contents(conn, objects)
-        return Page(logged, contents, places[-1] if len(places) == asked.limit else None)
+        return Page(logged, contents, after)
 
     async def newest(
         self, account_ids: Sequence[int], asked: Asked
     ) -> tuple[list[Logged], Place | None]:
-        """One page of some accounts together, and where the next one begins, if any may."""
-        places: list[Place] = []
-        is_more = False
+        """A page without contents, and where the next one begins, if any may."""
         async with self._pool.acquire() as conn:
-            for account_id in account_ids:
-                found = await self._places(conn, account_id, asked)
-                is_more = is_more or len(found) == asked.limit
-                places += found
-            shown = sorted(places, reverse=True)[: asked.limit]
-            known = await load_logged(conn, [id_ for _, id_ in shown])
-        is_more = is_more or len(places) > asked.limit
-        logged = [known[id_] for _, id_ in shown if id_ in known]
-        return logged, shown[-1] if is_more else None
+            places = await self._places(conn, account_ids, asked)
+            known = await load_logged(conn, [id_ for _, id_ in places])
+        logged = [known[id_] for _, id_ in places if id_ in known]
+        return logged, places[-1] if len(places) == asked.limit else None
 
     async def message(self, account_id: int, name: str) -> tuple[Logged, History, Content] | None:
         """Everything about one message of this account; None if it has none of this id."""
         async with self._pool.acquire() as conn:
-            (id_,) = await _ids(conn, account_id, "message", [name]) or [-1]
+            (id_,) = await _ids(conn, [account_id], "message", [name]) or [-1]
             if not await owns_message(conn, account_id, id_):
                 return None
             logged = (await load_logged(conn, [id_])).get(id_)
@@ -129,40 +125,48 @@ class Logbook:
             content = (await load_contents(conn, [logged.object_id]))[logged.object_id]
             return logged, await load_history(conn, id_), content
 
-    async def _places(self, conn: Connection, account_id: int, asked: Asked) -> list[Place]:
-        wanted = await self._filter(conn, account_id, asked)
+    async def _places(
+        self, conn: Connection, account_ids: Sequence[int], asked: Asked
+    ) -> list[Place]:
+        wanted = await self._filter(conn, account_ids, asked)
         if wanted is None:
             return []
         bulks = None
         if asked.bulk_ids is not None:
-            bulks = await _ids(conn, account_id, "bulk", asked.bulk_ids)
+            bulks = await _ids(conn, wanted.account_ids, "bulk", asked.bulk_ids)
         if asked.message_ids is not None or asked.destination is not None:
             return await _by_message(conn, asked, wanted, bulks)
         if asked.network is not None and bulks is None:
             return await log_network(conn, wanted, asked.network)
+        now = self._clock.now()
+        if asked.by_sms:
+            return sorted(await find_by_sms(conn, wanted, now), reverse=True)
         # What ends between the two is found twice and not missed.
         found = set[Place]()
-        if asked.network is None:
+        if asked.network is None and not asked.by_end:
             found |= await find_unfinished(conn, wanted, bulks, asked.since)
         if bulks is not None:
             found |= await find_in_bulks(conn, wanted, bulks, self._depth, network=asked.network)
         else:
-            found |= await find_newest(conn, wanted, self._depth, self._clock.now())
+            found |= await find_newest(conn, wanted, self._depth, now)
         by_message = {id_: at for at, id_ in sorted(found)}
         places = sorted(((at, id_) for id_, at in by_message.items()), reverse=True)
         return places[: wanted.limit]
 
-    async def _filter(self, conn: Connection, account_id: int, asked: Asked) -> LogFilter | None:
+    async def _filter(
+        self, conn: Connection, account_ids: Sequence[int], asked: Asked
+    ) -> LogFilter | None:
         """What all ways in filter by; None where nothing can match."""
         now = self._clock.now()
         sender_id = None
         if asked.sender is not None:
-            sender_id = await find_own_sender(conn, account_id, asked.sender)
-            if sender_id is None:
+            owned = await find_own_sender(conn, account_ids, asked.sender)
+            if owned is None:
                 return None
+            sender_id, account_ids = owned[0], [owned[1]]
         group = asked.status_group
         return LogFilter(
-            account_id,
+            account_ids,
             [each.id for each in STATUSES.values() if group in (None, each.group_name)],
             max(asked.since or now - self._reach, now - self._reach),
             asked.until or now + REACH,
@@ -172,6 +176,7 @@ class Logbook:
             asked.entity_id,
             asked.application_id,
             asked.campaigns,
+            asked.by_end,
         )
 
 
@@ -180,7 +185,7 @@ async def _by_message(
 ) -> list[Place]:
     ids: list[int] = []
     if asked.message_ids is not None:
-        ids = await _ids(conn, wanted.account_id, "message", asked.message_ids)
+        ids = await _ids(conn, wanted.account_ids, "message", asked.message_ids)
         if not ids:
             return []
     return await log_messages(
@@ -194,8 +199,11 @@ async def _by_message(
     )
 
 
-async def _ids(conn: Connection, account_id: int, kind: str, names: Sequence[str]) -> list[int]:
-    """Our ids behind public ones: the client's own names first, then ours."""
-    chosen = await find_client_ids(conn, account_id, kind, names)
-    found = (chosen.get(name) or read_public_id(name) for name in names)
-    return sorted({id_ for id_ in found if id_ is not None})
+async def _ids(
+    conn: Connection, account_ids: Sequence[int], kind: str, names: Sequence[str]
+) -> list[int]:
+    """Our ids behind public ones: the clients' own names first, then ours."""
+    chosen = await find_client_ids(conn, account_ids, kind, names)
+    found = {id_ for ids in chosen.values() for id_ in ids}
+    ours = (read_public_id(name) for name in names if name not in chosen)
+    return sorted(found | {id_ for id_ in ours if id_ is not None})

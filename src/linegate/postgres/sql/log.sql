@@ -17,65 +17,88 @@ FROM (SELECT date '2020-01-01' + ((object_id >> 22) / 86400000)::integer AS day,
       FROM tally WHERE status > 0) AS fresh
 WHERE fresh.ended_on >= :since AND fresh.ended_on - fresh.day > :prompt::integer;
 
--- name: accepted_in :value
--- How many messages of a part of an account were accepted in some days; 1 for all that are not added up yet.
-SELECT COALESCE(sum(messages), 0)::bigint
-     + EXISTS (SELECT 1 FROM tally WHERE object_id >= :first_id AND object_id < :end_id AND status = 0)::integer
-FROM statistic
-WHERE account_id = :account_id AND day >= :first_day::date AND day < :end_day::date AND status = 0
-  AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
-  AND (:entity_id::text IS NULL OR entity_id = :entity_id)
-  AND (:application_id::text IS NULL OR application_id = :application_id)
-  AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns));
-
--- name: log_horizon :value
--- The instant behind which lie more than :most of an account's ended messages of some status; NULL if nothing does.
-SELECT max(last.at)
-FROM (SELECT DISTINCT known.status
-      FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
-      WHERE known.status = ANY(:statuses::smallint[])) AS wanted
+-- name: sums_of_part :many
+-- Of each account: how many messages of a part of it were accepted in some days; how many of these ended with some
+-- statuses, and of these in their SMS leg; and how many of the whole account ended so. Each is one more while
+-- something of the days, whosever it is, is not added up yet.
+SELECT mine.account_id, COALESCE(known.accepted, 0) + fresh.accepted AS accepted,
+       COALESCE(known.ended, 0) + fresh.ended AS ended, COALESCE(known.by_sms, 0) + fresh.ended AS by_sms,
+       COALESCE(known.around, 0) + fresh.ended AS around
+FROM (SELECT EXISTS (SELECT 1 FROM tally
+                     WHERE object_id >= :first_id AND object_id < :end_id AND status = 0)::integer AS accepted,
+             EXISTS (SELECT 1 FROM tally
+                     WHERE object_id >= :first_id AND object_id < :end_id
+                       AND status = ANY(:statuses::smallint[]))::integer AS ended) AS fresh
+CROSS JOIN unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN LATERAL (
-    SELECT final.sent_at AS at FROM final
-    WHERE final.account_id = :account_id AND final.status = wanted.status
+    SELECT sum(messages) FILTER (WHERE status = 0 AND is_asked)::bigint AS accepted,
+           sum(messages) FILTER (WHERE status > 0 AND is_asked)::bigint AS ended,
+           sum(by_sms) FILTER (WHERE is_asked)::bigint AS by_sms,
+           sum(messages) FILTER (WHERE status > 0)::bigint AS around
+    FROM (SELECT status, messages, by_sms,
+                 (:sender_id::bigint IS NULL OR sender_id = :sender_id)
+                 AND (:entity_id::text IS NULL OR entity_id = :entity_id)
+                 AND (:application_id::text IS NULL OR application_id = :application_id)
+                 AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns)) AS is_asked
+          FROM statistic
+          WHERE statistic.account_id = mine.account_id AND day >= :first_day::date AND day < :end_day::date
+            AND (status = 0 OR status = ANY(:statuses))) AS sum
+) AS known;
+
+-- name: log_horizons :many
+-- The instant behind which lie more than :most of an account's ended messages of some status; without a row: nowhere.
+SELECT mine.account_id, max(last.at) AS at
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN (SELECT DISTINCT known.status
+            FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
+            WHERE known.status = ANY(:statuses::smallint[])) AS wanted
+CROSS JOIN LATERAL (
+    SELECT stood.at FROM final
+    CROSS JOIN LATERAL (SELECT CASE WHEN :by_end::boolean THEN final.done_at ELSE final.sent_at END AS at) AS stood
+    WHERE final.account_id = mine.account_id AND final.status = wanted.status
       AND final.message_id >= :first_id AND final.message_id < :end_id
-      AND final.sent_at >= :since AND final.sent_at <= :until
-      AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
-    ORDER BY final.sent_at DESC, final.message_id DESC
+      AND stood.at >= :since AND stood.at <= :until
+      AND (stood.at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+    ORDER BY stood.at DESC, final.message_id DESC
     OFFSET :most LIMIT 1
-) AS last;
+) AS last
+GROUP BY mine.account_id;
 
--- name: log_account :many
--- An account's newest ended messages: for each status that ever ended one a range of an index, newest first.
+-- name: log_accounts :many
+-- The newest ended messages of some accounts, of each since an instant of its own: for each status that ever ended one
+-- a range of an index, newest first.
 SELECT newest.id, newest.at
-FROM (SELECT DISTINCT known.status
-      FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
-      WHERE known.status = ANY(:statuses::smallint[])) AS wanted
+FROM unnest(:account_ids::bigint[], :sinces::timestamptz[]) AS mine (account_id, since)
+CROSS JOIN (SELECT DISTINCT known.status
+            FROM (SELECT status FROM ended_total UNION ALL SELECT status FROM pulse_fresh) AS known
+            WHERE known.status = ANY(:statuses::smallint[])) AS wanted
 CROSS JOIN LATERAL (
-    SELECT final.message_id AS id, final.sent_at AS at
+    SELECT final.message_id AS id, stood.at
     FROM final
+    CROSS JOIN LATERAL (SELECT CASE WHEN :by_end::boolean THEN final.done_at ELSE final.sent_at END AS at) AS stood
     CROSS JOIN LATERAL (SELECT * FROM message_object
                         WHERE message_object.id = final.object_id
                           AND message_object.id >= :first_id AND message_object.id < :end_id OFFSET 0) AS object
-    WHERE final.account_id = :account_id AND final.status = wanted.status
+    WHERE final.account_id = mine.account_id AND final.status = wanted.status
       AND final.message_id >= :first_id AND final.message_id < :end_id
-      AND final.sent_at >= :since AND final.sent_at <= :until
-      AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND stood.at >= mine.since AND stood.at <= :until
+      AND (stood.at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
       AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
       AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
       AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
-    ORDER BY final.sent_at DESC, final.message_id DESC
+    ORDER BY stood.at DESC, final.message_id DESC
     LIMIT :limit
 ) AS newest
 ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
 -- name: part_bulks :many
--- The bulks of a part of an account: of a campaign, an entity, an application or a sender, or of several at once.
+-- The bulks of a part of some accounts: of a campaign, an entity, an application or a sender, or of several at once.
 SELECT DISTINCT found.bulk_id AS id
 FROM (SELECT bulk_id FROM message_object
-      WHERE account_id = :account_id AND id >= :first_id AND id < :end_id
+      WHERE account_id = ANY(:account_ids::bigint[]) AND id >= :first_id AND id < :end_id
         AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
         AND (:entity_id::text IS NULL OR entity_id = :entity_id)
         AND (:application_id::text IS NULL OR application_id = :application_id)
@@ -86,10 +109,10 @@ FROM (SELECT bulk_id FROM message_object
 -- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each
 -- bulk and not for each message. OFFSET keeps the other conditions out of the range scans, and their order is that of
 -- the key: else the planner might prefer an index that has the id behind other columns.
-SELECT final.message_id AS id, final.sent_at AS at
+SELECT final.message_id AS id, stood.at
 FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM bulk
-                    WHERE bulk.id = wanted.id AND bulk.account_id = :account_id
+                    WHERE bulk.id = wanted.id AND bulk.account_id = ANY(:account_ids::bigint[])
                       AND bulk.id >= :first_id AND bulk.id < :end_id OFFSET 0) AS bulk
 CROSS JOIN LATERAL (
     SELECT array_agg(object.id) AS ids
@@ -106,14 +129,42 @@ CROSS JOIN LATERAL (SELECT * FROM final
                     WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
                       AND final.message_id >= :first_id AND final.message_id < :end_id
                     ORDER BY final.message_id OFFSET 0) AS final
+CROSS JOIN LATERAL (SELECT CASE WHEN :by_end::boolean THEN final.done_at ELSE final.sent_at END AS at) AS stood
 WHERE final.object_id = ANY(object.ids) AND final.status = ANY(:statuses::smallint[])
-  AND final.sent_at >= :since AND final.sent_at <= :until
-  AND (final.sent_at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
+  AND stood.at >= :since AND stood.at <= :until
+  AND (stood.at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
   AND (:network::text IS NULL
        OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id
                   AND sms_end.message_id >= :first_id AND sms_end.message_id < :end_id
                   AND sms_end.mcc_mnc LIKE :network))
-ORDER BY final.sent_at DESC, final.message_id DESC
+ORDER BY stood.at DESC, final.message_id DESC
+LIMIT :limit;
+
+-- name: log_by_sms :many
+-- The newest messages of some accounts that their SMS leg ended, by their end.
+SELECT newest.id, newest.at
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN LATERAL (
+    SELECT told.message_id AS id, told.ended_at AS at
+    FROM sms_end AS told
+    CROSS JOIN LATERAL (SELECT * FROM final
+                        WHERE final.message_id = told.message_id
+                          AND final.message_id >= :first_id AND final.message_id < :end_id OFFSET 0) AS final
+    CROSS JOIN LATERAL (SELECT * FROM message_object
+                        WHERE message_object.id = final.object_id
+                          AND message_object.id >= :first_id AND message_object.id < :end_id OFFSET 0) AS object
+    WHERE told.account_id = mine.account_id AND final.status = ANY(:statuses::smallint[])
+      AND told.message_id >= :first_id AND told.message_id < :end_id
+      AND told.ended_at >= :since AND told.ended_at <= :until
+      AND (told.ended_at, told.message_id) < (:before_at::timestamptz, :before_id::bigint)
+      AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+      AND (:application_id::text IS NULL OR object.application_id = :application_id)
+      AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+    ORDER BY told.ended_at DESC, told.message_id DESC
+    LIMIT :limit
+) AS newest
+ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
 -- name: log_messages :many
@@ -127,7 +178,7 @@ JOIN bulk ON bulk.id = object.bulk_id
 LEFT JOIN final ON final.message_id = message.id
 LEFT JOIN queue ON queue.id = message.id
 LEFT JOIN sms_leg ON sms_leg.id = message.id
-WHERE object.account_id = :account_id
+WHERE object.account_id = ANY(:account_ids::bigint[])
   AND COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
   AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
        OR (:with_old_unfinished AND final.message_id IS NULL))
@@ -146,12 +197,12 @@ ORDER BY at DESC, message.id DESC
 LIMIT :limit;
 
 -- name: log_network :many
--- An account's newest messages that ended by SMS in a network, or in one of a country's.
+-- The newest messages of some accounts that ended by SMS in a network, or in one of a country's.
 SELECT told.message_id AS id, told.sent_at AS at
 FROM sms_end AS told
 CROSS JOIN LATERAL (SELECT * FROM final WHERE final.message_id = told.message_id OFFSET 0) AS final
 CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
-WHERE told.account_id = :account_id AND told.mcc_mnc IS NOT NULL
+WHERE told.account_id = ANY(:account_ids::bigint[]) AND told.mcc_mnc IS NOT NULL
   AND told.mcc_mnc COLLATE "C" >= :from_network AND told.mcc_mnc COLLATE "C" < :to_network
   AND told.mcc_mnc LIKE :network AND final.status = ANY(:statuses::smallint[])
   AND told.sent_at >= :since AND told.sent_at <= :until
@@ -164,13 +215,16 @@ ORDER BY told.sent_at DESC, told.message_id DESC
 LIMIT :limit;
 
 -- name: open_bulks :many
--- An account's newest bulks that may have messages waiting, and where their ids lie.
-SELECT bulk_id AS id, last_id FROM bulk_run
-WHERE account_id = :account_id AND finished_at IS NULL AND status NOT IN ('importing', 'failed')
-ORDER BY bulk_id DESC LIMIT :limit;
+-- The newest bulks of some accounts that may have messages waiting, at most :limit of each, and where their ids lie.
+SELECT open.id, open.last_id
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN LATERAL (SELECT bulk_id AS id, last_id FROM bulk_run
+                    WHERE bulk_run.account_id = mine.account_id AND finished_at IS NULL
+                      AND status NOT IN ('importing', 'failed')
+                    ORDER BY bulk_id DESC LIMIT :limit) AS open;
 
 -- name: unfinished_objects :many
--- The message objects of a part of an account that have messages in the queues, in ranges of ids whose ends are not
+-- The message objects of a part of some accounts that have messages in the queues, in ranges of ids whose ends are not
 -- in them, or waiting in some bulks. At most :most messages of a range are looked at, each object once.
 SELECT object.id
 FROM (SELECT at_line.object_id
@@ -178,17 +232,17 @@ FROM (SELECT at_line.object_id
       CROSS JOIN LATERAL (SELECT object_id, account_id FROM queue
                           WHERE queue.id > range.after_id AND queue.id < range.before_id
                           ORDER BY queue.id DESC LIMIT :most) AS at_line
-      WHERE at_line.account_id = :account_id
+      WHERE at_line.account_id = ANY(:account_ids::bigint[])
       UNION
       SELECT by_sms.object_id
       FROM unnest(:after_ids, :before_ids) AS range (after_id, before_id)
       CROSS JOIN LATERAL (SELECT object_id, account_id FROM sms_leg
                           WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
                           ORDER BY sms_leg.id DESC LIMIT :most) AS by_sms
-      WHERE by_sms.account_id = :account_id
+      WHERE by_sms.account_id = ANY(:account_ids::bigint[])
       UNION
       SELECT track.object_id FROM track
-      WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0) AS busy
+      WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = ANY(:account_ids::bigint[]) AND track.remaining > 0) AS busy
 CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = busy.object_id OFFSET 0) AS object
 WHERE (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
   AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
@@ -205,7 +259,7 @@ CROSS JOIN LATERAL (
     (SELECT at_line.id
      FROM (SELECT * FROM queue WHERE queue.id > range.after_id AND queue.id < range.before_id
            ORDER BY queue.id DESC LIMIT :most) AS at_line
-     WHERE at_line.account_id = :account_id
+     WHERE at_line.account_id = ANY(:account_ids::bigint[])
        AND CASE WHEN at_line.sent_at IS NULL THEN 26 ELSE 7 END = ANY(:statuses::smallint[])
        AND (:object_ids::bigint[] IS NULL OR at_line.object_id = ANY(:object_ids))
      ORDER BY at_line.id DESC LIMIT :limit)
@@ -213,7 +267,7 @@ CROSS JOIN LATERAL (
     (SELECT by_sms.id
      FROM (SELECT * FROM sms_leg WHERE sms_leg.id > range.after_id AND sms_leg.id < range.before_id
            ORDER BY sms_leg.id DESC LIMIT :most) AS by_sms
-     WHERE by_sms.account_id = :account_id AND 7 = ANY(:statuses)
+     WHERE by_sms.account_id = ANY(:account_ids::bigint[]) AND 7 = ANY(:statuses)
        AND (:object_ids IS NULL OR by_sms.object_id = ANY(:object_ids))
      ORDER BY by_sms.id DESC LIMIT :limit)
 ) AS message
@@ -229,16 +283,16 @@ CROSS JOIN LATERAL (SELECT message.id FROM message
                     WHERE message.track_id = track.id AND message.id > track.position AND message.id <= track.last_id
                       AND message.id > :after_id AND message.id < :before_id
                     ORDER BY message.id DESC LIMIT :limit) AS waiting
-WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = :account_id AND track.remaining > 0
+WHERE track.bulk_id = ANY(:bulk_ids::bigint[]) AND track.account_id = ANY(:account_ids::bigint[]) AND track.remaining > 0
   AND track.end_status IS NULL AND (:object_ids::bigint[] IS NULL OR track.object_id = ANY(:object_ids))
 ORDER BY waiting.id DESC
 LIMIT :limit;
 
 -- name: bulk_ranges :many
 -- Where the ids of bulks lie, how many messages they have, and since when nothing of them is unfinished, if that is known.
-SELECT bulk.id, bulk.last_id, bulk.messages, run.finished_at
+SELECT bulk.id, bulk.last_id, bulk.messages, run.finished_at, bulk.account_id
 FROM bulk LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id
-WHERE bulk.id = ANY(:bulk_ids::bigint[]) AND bulk.account_id = :account_id;
+WHERE bulk.id = ANY(:bulk_ids::bigint[]) AND bulk.account_id = ANY(:account_ids::bigint[]);
 
 -- name: load_logged :many
 -- What the log shows of messages, ended or not, but for what their objects and bulks say. The ids stand at each
@@ -273,11 +327,11 @@ SELECT id, templated, line_message FROM message_object WHERE id = ANY(:ids::bigi
 -- name: find_client_ids :many
 -- The messages or bulks behind ids that the client chose.
 SELECT name, id FROM client_id
-WHERE account_id = :account_id AND kind = :kind::client_id_kind AND name = ANY(:names::text[]);
+WHERE account_id = ANY(:account_ids::bigint[]) AND kind = :kind::client_id_kind AND name = ANY(:names::text[]);
 
--- name: find_own_sender :value
--- A sender of this account by its name.
-SELECT id FROM sender WHERE name = :name AND account_id = :account_id;
+-- name: find_own_sender :one
+-- A sender of some accounts by its name, and whose it is.
+SELECT id, account_id FROM sender WHERE name = :name AND account_id = ANY(:account_ids::bigint[]);
 
 -- name: owns_message :value
 -- Whether a message is this account's.

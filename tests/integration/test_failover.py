@@ -9,10 +9,14 @@ import pytest
 
 from linegate.dispatch.ears import Ears
 from linegate.domain.bulk import Window
+from linegate.domain.decide import FailOver, Finish
 from linegate.domain.ids import public_id
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.steering import BulkStatus
 from linegate.domain.transport import Price, Receipt, Submission
+from linegate.postgres.pool import transaction
+from linegate.postgres.sms import PlannedSms, fail_over
+from linegate.postgres.sms_routes import hold_routes, remove_route
 from linegate.shape.shaper import Shaper
 from linegate.shape.steering import By, Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
@@ -540,6 +544,28 @@ async def test_the_second_route_takes_over_when_the_first_is_down(sms: SmsWorld)
     assert (leg["id"], leg["route_id"]) == (id_, second)
 
 
+async def test_an_sms_that_is_written_while_its_route_is_removed_goes_by_another(
+    sms: SmsWorld,
+) -> None:
+    world = sms.world
+    (id_,) = await sms.accept()
+    (due,) = await world.claim()
+    line_end = FailOver(Finish(REFUSED.status, REFUSED.error))
+    later = world.now + HOUR
+    planned = PlannedSms(due.unfinished, line_end, world.now, later, "Shop")
+    async with world.pool.acquire() as operator, transaction(world.pool) as writer:
+        assert await fail_over(writer, [planned], [], now=world.now) == 1
+        assert await remove_route(operator, world.account, "main", now=world.now)
+    (leg,) = await world.rows("SELECT * FROM sms_leg")
+    assert (leg["id"], leg["route_id"]) == (id_, sms.route)  # which is gone
+
+    second = await new_route(world, "second")
+    sms.provider.up = False  # better one that is down than none
+    await sms.routes.run_once()
+    (leg,) = await world.rows("SELECT * FROM sms_leg")
+    assert (leg["id"], leg["route_id"]) == (id_, second)
+
+
 async def test_a_provider_that_does_not_answer_leaves_room_for_another_route(
     sms: SmsWorld,
 ) -> None:
@@ -585,8 +611,6 @@ async def test_a_longer_prefix_goes_before_priority_and_a_sender_must_fit(sms: S
 
 
 async def test_one_process_holds_a_route_until_its_lease_ends(sms: SmsWorld) -> None:
-    from linegate.postgres.sms_routes import hold_routes
-
     await sms.routes.run_once()
     async with sms.world.pool.acquire() as conn:
         until = sms.world.now + HOUR

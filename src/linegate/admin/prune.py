@@ -82,7 +82,7 @@ async def _templates(conn: Connection, wanted: Account, place: Place) -> None:
 
 async def _route(conn: Connection, name: str, enabled: bool, place: Place) -> None:
     """What waits for it goes by another one; the route itself goes when nothing is under way."""
-    if await remove_route(conn, place.account_id, name):
+    if await remove_route(conn, place.account_id, name, now=place.now):
         place.notes.gone(place.subject("sms_route", name))
     elif place.notes.differ(place.subject("sms_route", name), enabled=(enabled, False)):
         await enable_route(conn, place.account_id, name, enabled=False)

@@ -61,7 +61,7 @@ async def drop_route(conn: Connection, name: str, place: Place) -> bool:
     """An SMS route is gone; False if there is none. Raises: DocumentError if it is in use."""
     if await find_route(conn, place.account_id, name) is None:
         return False
-    if not await remove_route(conn, place.account_id, name):
+    if not await remove_route(conn, place.account_id, name, now=place.now):
         reason = "SMS wait for it or are under way: disable it and remove it when they have ended"
         raise DocumentError(f"{place.subject('sms_route', name)}: {reason}")
     return _noted(place, "sms_route", name, gone=True)

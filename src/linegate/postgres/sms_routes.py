@@ -138,9 +138,9 @@ async def enable_route(conn: Connection, account_id: int, name: str, *, enabled:
     return id_ is not None
 
 
-async def remove_route(conn: Connection, account_id: int, name: str) -> bool:
+async def remove_route(conn: Connection, account_id: int, name: str, *, now: datetime) -> bool:
     """Remove a route; False if there is none of that name, or SMS wait for it or are under way."""
-    id_ = await bundled().remove_sms_route.value(conn, account_id=account_id, name=name)
+    id_ = await bundled().remove_sms_route.value(conn, account_id=account_id, name=name, now=now)
     return id_ is not None
 
 
@@ -202,5 +202,5 @@ async def tell_routes(
 
 
 async def reroute(conn: Connection, *, before: datetime, limit: int) -> int:
-    """Move due SMS of routes that have been down since `before`; gives how many."""
+    """Move due SMS of routes that have been down since `before` or are gone; gives how many."""
     return await bundled().reroute_sms.exec(conn, before=before, limit=limit)

@@ -35,6 +35,12 @@ CREATE TABLE sms_route (
     UNIQUE (account_id, name)
 ) WITH (fillfactor = 50);
 
+-- Routes that were removed lately: who was writing an SMS leg meanwhile may still name one of them.
+CREATE TABLE sms_route_gone (
+    id      bigint PRIMARY KEY,
+    gone_at timestamptz NOT NULL
+);
+
 CREATE TYPE sms_step AS ENUM ('due', 'sending', 'sent');
 
 CREATE TABLE sms_leg (

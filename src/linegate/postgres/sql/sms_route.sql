@@ -28,11 +28,18 @@ UPDATE sms_route SET enabled = :enabled, is_up = NULL, down_since = NULL, troubl
 WHERE account_id = :account_id AND name = :name RETURNING id;
 
 -- name: remove_sms_route :value
--- Remove a route that no SMS waits for or is under way by; nothing comes back if there is none such.
-DELETE FROM sms_route
-WHERE account_id = :account_id AND name = :name
-  AND NOT EXISTS (SELECT FROM sms_leg WHERE sms_leg.route_id = sms_route.id)
-RETURNING id;
+-- Remove a route that no SMS waits for or is under way by; nothing comes back if there is none such. A leg
+-- that is being written now is not seen: `reroute_sms` finds it, and no transaction lasts an hour.
+WITH removed AS (
+    DELETE FROM sms_route
+    WHERE account_id = :account_id AND name = :name
+      AND NOT EXISTS (SELECT FROM sms_leg WHERE sms_leg.route_id = sms_route.id)
+    RETURNING id
+),
+long_gone AS (
+    DELETE FROM sms_route_gone WHERE gone_at < :now::timestamptz - interval '1 hour'
+)
+INSERT INTO sms_route_gone (id, gone_at) SELECT id, :now FROM removed RETURNING id;
 
 -- name: list_sms_routes :many
 -- Every route of an account, or of all; without its secrets.
@@ -81,12 +88,13 @@ WHERE sms_route.id = told.id AND sms_route.leased_by = :process
   AND (sms_route.is_up IS DISTINCT FROM told.is_up OR sms_route.trouble <> told.trouble);
 
 -- name: reroute_sms :exec
--- Due SMS of routes that are down, switched off or missing go by another one that takes them, if any.
+-- Due SMS of routes that are down, switched off, removed or missing go by another one that takes them, if any.
 UPDATE sms_leg SET route_id = better.route_id
 FROM (
-    SELECT stuck.id, best_sms_route(stuck.account_id, stuck.destination, stuck.sms_sender) AS route_id, stuck.route_id AS was
+    SELECT stuck.id, best_sms_route(stuck.account_id, stuck.destination, stuck.sms_sender) AS route_id, stuck.route_id AS was,
+           stuck.must_leave
     FROM (
-        SELECT leg.* FROM sms_route AS route
+        SELECT leg.*, false AS must_leave FROM sms_route AS route
         CROSS JOIN LATERAL (
             SELECT id, account_id, destination, sms_sender, route_id FROM sms_leg
             WHERE sms_leg.route_id = route.id AND step = 'due'
@@ -94,7 +102,14 @@ FROM (
         ) AS leg
         WHERE NOT route.enabled OR route.down_since <= :before
         UNION ALL
-        SELECT leg.* FROM (
+        SELECT leg.*, true FROM sms_route_gone AS gone
+        CROSS JOIN LATERAL (
+            SELECT id, account_id, destination, sms_sender, route_id FROM sms_leg
+            WHERE sms_leg.route_id = gone.id AND step = 'due'
+            ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        ) AS leg
+        UNION ALL
+        SELECT leg.*, false FROM (
             SELECT id, account_id, destination, sms_sender, route_id FROM sms_leg
             WHERE route_id IS NULL AND step = 'due'
             ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -103,4 +118,4 @@ FROM (
     ORDER BY stuck.id
 ) AS better
 WHERE sms_leg.id = better.id AND better.route_id IS DISTINCT FROM better.was
-  AND (better.route_id IS NULL OR better.route_id IN (SELECT id FROM sms_route WHERE is_up IS NOT FALSE));
+  AND (better.must_leave OR better.route_id IS NULL OR better.route_id IN (SELECT id FROM sms_route WHERE is_up IS NOT FALSE));

@@ -82,3 +82,36 @@ async def test_the_list_by_end_is_cut_by_its_other_fields_and_by_account(
     for query in ("by=end", "leg=SMS"):
         theirs = await mallory.get(f"/console/messages?{query}")
         assert theirs.body.count(b'<td><a href="/console/messages/') == 0
+
+
+async def test_what_is_pending_is_cut_by_the_other_fields_too(
+    gateway: Gateway, clock: FakeClock, visitor: Visitor
+) -> None:
+    """Three are with LINE, of two campaigns; of a sender they are shown as of a campaign."""
+    scene = await given_account(gateway.store.pool, clock.now(), "other")
+    for campaign, count in (("spring", 2), ("autumn", 1)):
+        await scene.finished(count, now=clock.now(), campaign=campaign)
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute(
+            "WITH back AS (DELETE FROM final WHERE account_id = $1 RETURNING *)"
+            " INSERT INTO queue (id, sender_id, object_id, account_id, step, due_at, deadline_at,"
+            " sent_at, home, destination) SELECT message_id, $2, object_id, account_id, 'sent',"
+            " done_at, done_at, sent_at, 'due_bulk', '' FROM back",
+            scene.account_id,
+            scene.sender_id,
+        )
+    await a_user(gateway, clock, "bob", account="other")
+    bob = Visitor(gateway)
+    await bob.login("bob")
+    expected = {
+        "": 3,
+        "&sender=other-sender": 3,
+        "&sender=nobody": 0,
+        "&campaign=spring": 2,
+        "&campaign=autumn&sender=other-sender": 1,
+        "&entity=nobody": 0,
+        "&by=end": 0,
+    }
+    for query, count in expected.items():
+        page = await bob.get(f"/console/messages?group=PENDING{query}")
+        assert page.body.count(b'<td><a href="/console/messages/') == count, query

@@ -30,6 +30,7 @@ _PAGE = 50
 _REACH = timedelta(days=30)
 _GROUPS = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 _TIMES = ("since", "until", "by", "leg")
+_OTHERS = ("campaign", "entity", "application", *_TIMES)  # than what can be listed by its wait
 _FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
 _GOOD = {"ACCEPTED", "RELEASED", "REPORT_PULLED", "REPORT_TAKEN"}
 _BAD = {"REPORT_FAILED", "REPORT_GIVEN_UP"}
@@ -53,8 +54,9 @@ class Messages:
             by_sms = query.text("leg") == "SMS"
             by_end = by_sms or query.text("by") == "end"
             asked = replace(asked, by_end=by_end, by_sms=by_sms)
-        if group == "PENDING" and not is_narrow:
-            found, after = await self._unfinished(visit, asked.sender), None
+        waits = group == "PENDING" and not is_narrow and not any(map(query.text, _OTHERS))
+        if waits:
+            found, after = await self._unfinished(visit, asked), None
         else:
             found, after = await self._logbook.newest(visit.viewer.account_ids, asked)
         return page(
@@ -66,6 +68,7 @@ class Messages:
             group=group,
             groups=_GROUPS,
             by_end=asked.by_end,
+            waits=waits,
             is_filtered=any(query.text(name) for name in (*_FIELDS, *_TIMES, "group")),
         )
 
@@ -103,13 +106,18 @@ class Messages:
             report=report,
         )
 
-    async def _unfinished(self, visit: Visit, sender: str | None) -> list[Logged]:
+    async def _unfinished(self, visit: Visit, asked: Asked) -> list[Logged]:
+        """What waits the longest; then, if there is room, what else has not ended."""
         async with self._pool.acquire() as conn:
             ids = await unfinished_messages(
-                conn, visit.viewer.account_ids, sender=sender, limit=_PAGE
+                conn, visit.viewer.account_ids, sender=asked.sender, limit=_PAGE
             )
             known = await load_logged(conn, ids)
-        return [known[id_] for id_ in ids if id_ in known]
+        found = [known[id_] for id_ in ids if id_ in known]
+        if asked.sender is not None and len(ids) < _PAGE:
+            others, _ = await self._logbook.newest(visit.viewer.account_ids, asked)
+            found += [each for each in others if each.message.id not in known]
+        return found[:_PAGE]
 
     async def _find(self, visit: Visit, name: str) -> tuple[int, str] | None:
         """Whose a message is among those accounts that may be looked at."""

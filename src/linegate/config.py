@@ -37,6 +37,7 @@ _OF_COMMANDS = frozenset(
 )
 _MOST_LEASE = timedelta(seconds=15)
 _MOST_IN_FLIGHT = 256
+_OF_UP = 3  # its pool, and one to migrate
 
 
 class ConfigError(Exception):
@@ -88,6 +89,11 @@ class Settings:
     def is_embedded(self) -> bool:
         """Whether the database is the one below `home`."""
         return self.database_url is None
+
+    @property
+    def connections_of_all(self) -> int:
+        """Most connections that `linegate up` opens with these: its own, the API's, the workers'."""
+        return _OF_UP + self.database_connections * (1 + self.workers)
 
     def effective(self) -> dict[str, str]:
         """Option -> value as text, secrets masked: for `doctor`."""

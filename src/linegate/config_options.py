@@ -32,7 +32,8 @@ OPTIONS: tuple[Option, ...] = (
         12,
         "connections",
         "Most connections of one process, which it opens as it needs them. The embedded server"
-        " takes 60 in all; of your own, allow as many as all processes together may have.",
+        " has room for those of `linegate up` with its workers, and takes 60 at least; of your own,"
+        " allow as many as all processes together may have: `linegate doctor` compares.",
         least=6,
         most=1000,
     ),

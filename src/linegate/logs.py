@@ -43,6 +43,11 @@ EVENTS: Mapping[str, Event] = {
         ("error", "pause_s", "path"),
         "a statement failed; it is retried, or answered 503",
     ),
+    "database.crowded": Event(
+        "warning",
+        ("wanted", "allowed", "used"),
+        "the process may open more connections than the server has left: raise max_connections",
+    ),
     "database.primary_changed": Event(
         "warning", ("host", "port"), "another server of the URL takes writes now"
     ),

@@ -31,6 +31,7 @@ from linegate.http_server import served
 from linegate.line.client import LineClient, Timeouts
 from linegate.metrics import Metrics
 from linegate.postgres.clock import kept_time
+from linegate.postgres.doctor import connection_room
 from linegate.postgres.store import Store, open_store
 from linegate.postgres.wakeup import Wakeup
 from linegate.relay.relayer import Relayer
@@ -56,19 +57,30 @@ __all__ = ["opened_store", "running_worker", "serve_api", "served"]
 _log = structlog.get_logger()
 
 
-def opened_store(
-    settings: Settings, clock: Clock, *, connections: int, application: str
-) -> contextlib.AbstractAsyncContextManager[Store]:
-    """The installation's database, as the settings say."""
-    return open_store(
+@asynccontextmanager
+async def opened_store(
+    settings: Settings, clock: Clock, *, connections: int, application: str, wanted: int = 0
+) -> AsyncIterator[Store]:
+    """The installation's database, as the settings say; it is logged if it has too little room.
+
+    wanted: connections that this process and its children may open, if not just `connections`.
+    """
+    async with open_store(
         home=settings.home,
         runtime_folder=settings.runtime_folder,
         database_url=settings.database_url,
         secret_key=settings.secret_key,
         clock=clock,
         connections=connections,
+        connections_of_all=settings.connections_of_all,
         application=application,
-    )
+    ) as store:
+        async with store.pool.acquire() as conn:
+            room = await connection_room(conn)
+        wanted = wanted or connections
+        if wanted > room.allowed - room.used:
+            _log.warning("database.crowded", wanted=wanted, allowed=room.allowed, used=room.used)
+        yield store
 
 
 async def serve_api(

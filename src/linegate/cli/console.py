@@ -129,6 +129,7 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
             secret_key=settings.secret_key,
             clock=clock,
             connections=2,
+            connections_of_all=settings.connections_of_all,
             application=actor(),
         ) as store:
             return await work(store)

@@ -16,6 +16,7 @@ from linegate.line.checkup import check_up
 from linegate.line.client import LineClient
 from linegate.postgres.doctor import (
     all_senders,
+    connection_room,
     failing_endpoints,
     oldest_transaction,
     rolled_up_to,
@@ -79,6 +80,7 @@ async def examine(store: Store, settings: Settings, *, with_line: bool) -> Async
     async with store.pool.acquire() as conn:
         for each in await _database(conn, now):
             yield each
+        yield await _connections(conn, settings)
         yield await _workers(conn, now)
         for each in await _routes(conn):
             yield each
@@ -124,6 +126,22 @@ async def _database(conn: Connection, now: datetime) -> list[Examined]:
         )
     found.append(Examined("transactions", oldest <= _LONG, words))
     return found
+
+
+async def _connections(conn: Connection, settings: Settings) -> Examined:
+    room = await connection_room(conn)
+    words = (
+        f"{room.used} of {room.allowed} are open; `linegate up` with workers = {settings.workers}"
+        f" may open {settings.connections_of_all}"
+    )
+    if is_good := settings.connections_of_all <= room.allowed and room.used < room.allowed * 0.9:
+        return Examined("connections", is_good, words)
+    mend = (
+        "stop everything and start it again"  # the server takes its size from who starts it
+        if settings.is_embedded
+        else "raise max_connections of the server, or lower database_connections"
+    )
+    return Examined("connections", is_good, f"{words}: {mend}")
 
 
 async def _workers(conn: Connection, now: datetime) -> Examined:

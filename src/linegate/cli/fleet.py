@@ -41,7 +41,13 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
     # The store is held open here, so that the embedded server runs as long as we do. Workers stop
     # first: LINE's events of what they have just sent are still taken then.
     async with (
-        opened_store(settings, clock, connections=2, application="linegate up") as store,
+        opened_store(
+            settings,
+            clock,
+            connections=2,
+            application="linegate up",
+            wanted=settings.connections_of_all,
+        ) as store,
         asyncio.TaskGroup() as lasting,
         asyncio.TaskGroup() as workers,
     ):
@@ -157,6 +163,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
     """What a child is told: our environment, and what the command line changed of it."""
     changed = {
         "LINEGATE_HOME": str(settings.home),
+        "LINEGATE_WORKERS": str(settings.workers),
         "LINEGATE_LINE_API_URL": settings.line_api_url,
         "LINEGATE_WEBHOOK_ALLOW_PRIVATE": "1" if settings.webhook_allow_private else "0",
         "LINEGATE_LOG_LEVEL": settings.log_level,

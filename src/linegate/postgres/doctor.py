@@ -7,9 +7,11 @@ from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
 __all__ = [
+    "ConnectionRoom",
     "FailingEndpoint",
     "SenderNamed",
     "all_senders",
+    "connection_room",
     "failing_endpoints",
     "oldest_transaction",
     "rolled_up_to",
@@ -32,6 +34,18 @@ class SenderNamed(NamedTuple):
     name: str
     account: str
     account_id: int
+
+
+class ConnectionRoom(NamedTuple):
+    """How many connections the server allows who is no superuser, and how many are open now."""
+
+    allowed: int
+    used: int
+
+
+async def connection_room(conn: Connection) -> ConnectionRoom:
+    """The server's connections; a pooler in between has limits of its own, which it keeps silent."""
+    return ConnectionRoom(*await bundled().connection_room.one(conn))
 
 
 async def oldest_transaction(conn: Connection, *, now: datetime) -> float:

@@ -8,9 +8,14 @@ import os
 import pwd
 from pathlib import Path
 
-__all__ = ["ACCESS_RULES", "server_settings", "user_map"]
+__all__ = ["ACCESS_RULES", "room_for", "server_settings", "user_map"]
 
 _MEBIBYTE = 1024 * 1024
+_FEWEST = 60  # connections
+_OF_OTHERS = 20  # commands run beside it, backups, tools; and those kept for the superuser
+# A statement that names no day locks the tables and indexes of all days: ten thousand of a year.
+# It is 13 MB of shared memory.
+_LOCKS = 512 * _FEWEST
 
 # pg_hba.conf: the socket only; the kernel says who calls, pg_ident.conf who that may be.
 ACCESS_RULES = (
@@ -35,10 +40,7 @@ def server_settings(socket_folder: Path) -> dict[str, str]:
         "listen_addresses": "",
         "unix_socket_directories": str(socket_folder),
         "unix_socket_permissions": "0700",
-        "max_connections": "60",
-        # A statement that names no day locks the tables and indexes of all days: ten thousand of a
-        # year. Together with the connections this bounds them; it is 13 MB of shared memory.
-        "max_locks_per_transaction": "512",
+        **room_for(0),
         "shared_buffers": f"{shared_buffers()}MB",
         "fsync": "on",
         "synchronous_commit": "on",
@@ -65,6 +67,15 @@ def server_settings(socket_folder: Path) -> dict[str, str]:
         "log_error_verbosity": "terse",
         "log_checkpoints": "off",
         "log_autovacuum_min_duration": "-1",
+    }
+
+
+def room_for(connections: int) -> dict[str, str]:
+    """The settings by which so many connections of ours fit, and locks on a year of days."""
+    allowed = max(_FEWEST, connections + _OF_OTHERS)
+    return {
+        "max_connections": str(allowed),
+        "max_locks_per_transaction": str(max(64, -(-_LOCKS // allowed))),
     }
 
 

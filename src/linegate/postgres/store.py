@@ -12,6 +12,7 @@ from pathlib import Path
 from linegate.clock import Clock
 from linegate.postgres import embedded
 from linegate.postgres.directory import read_installation, write_installation
+from linegate.postgres.embedded_settings import room_for
 from linegate.postgres.migrate import migrate
 from linegate.postgres.partitions import ensure_partitions
 from linegate.postgres.pool import Pool, connect, connect_with_retry, follow_primary
@@ -42,10 +43,14 @@ async def open_store(
     secret_key: str | None,
     clock: Clock,
     connections: int = 10,
+    connections_of_all: int = 0,
     application: str = "linegate",
 ) -> AsyncIterator[Store]:
     """The database while the block lasts.
 
+    connections:        most of this process.
+    connections_of_all: most of all processes together: an embedded server that we start has room
+                        for them.
     Raises: VaultError if the secret key is missing or not this installation's; what migrations and
             the server raise.
     """
@@ -55,7 +60,9 @@ async def open_store(
         async with _opened(database_url, secret_key, clock, connections, application) as store:
             yield store
         return
-    server = await embedded.start(home, clock=clock, runtime_folder=runtime_folder)
+    server = await embedded.start(
+        home, clock=clock, runtime_folder=runtime_folder, settings=room_for(connections_of_all)
+    )
     try:
         key = secret_key or kept_key(home)
         async with _opened(server.dsn, key, clock, connections, application) as store:

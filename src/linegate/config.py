@@ -92,7 +92,7 @@ class Settings:
 
     @property
     def connections_of_all(self) -> int:
-        """Most connections that `linegate up` opens with these: its own, the API's, the workers'."""
+        """Most connections that `linegate up` opens: its own, the API's and the workers'."""
         return _OF_UP + self.database_connections * (1 + self.workers)
 
     def effective(self) -> dict[str, str]:

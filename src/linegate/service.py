@@ -1,7 +1,6 @@
 """The composition root: settings in, a running role out. The only file that knows everything."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A server with too few connections for what will be opened is told of, and the embedded one has enough."""
+"""The embedded server has connections enough; another server that has too few is told of."""
 
 import shutil
 import tempfile

@@ -44,7 +44,7 @@ class ConnectionRoom(NamedTuple):
 
 
 async def connection_room(conn: Connection) -> ConnectionRoom:
-    """The server's connections; a pooler in between has limits of its own, which it keeps silent."""
+    """The server's connections; a pooler in between has limits of its own, which are not seen."""
     return ConnectionRoom(*await bundled().connection_room.one(conn))
 
 

@@ -45,7 +45,8 @@ class ConnectionRoom(NamedTuple):
 
 async def connection_room(conn: Connection) -> ConnectionRoom:
     """The server's connections; a pooler in between has limits of its own, which are not seen."""
-    return ConnectionRoom(*await bundled().connection_room.one(conn))
+    (row,) = await bundled().connection_room.many(conn)
+    return ConnectionRoom(*row)
 
 
 async def oldest_transaction(conn: Connection, *, now: datetime) -> float:

@@ -9,7 +9,7 @@ FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_p
 -- What the database server takes for now; read through the time zone's name, which changes nothing.
 SELECT to_timestamp(extract(epoch FROM xact_start)) FROM pg_stat_activity WHERE pid = pg_backend_pid();
 
--- name: connection_room :one
+-- name: connection_room :many
 -- How many connections the server has for us and for others like us, and how many are open.
 SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
        - COALESCE(current_setting('reserved_connections', true)::integer, 0) AS allowed,

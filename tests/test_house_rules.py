@@ -120,6 +120,16 @@ def test_every_query_is_used_by_some_module() -> None:
     assert names - used == set(), "in sql/*.sql and nowhere else"
 
 
+EDGES = [*SOURCE.joinpath("api").rglob("*.py"), *SOURCE.joinpath("console").rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", EDGES, ids=name_of)
+def test_what_changes_something_for_a_caller_says_who_that_is(path: Path) -> None:
+    """`audit.acting` instead of a bare transaction: the audit log would name the program."""
+    found = re.search(r"import [^\n]*\btransaction\b", path.read_text(encoding="utf-8"))
+    assert found is None, found
+
+
 @pytest.mark.parametrize("path", MIGRATIONS, ids=name_of)
 def test_a_migration_says_why_it_exists(path: Path) -> None:
     assert path.read_text(encoding="utf-8").lstrip().startswith("--")

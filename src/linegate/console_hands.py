@@ -38,7 +38,7 @@ from linegate.group_commit import Overloaded
 from linegate.line.checkup import check_up
 from linegate.line.client import LineClient
 from linegate.line.flex_rules import bubble_warnings
-from linegate.postgres.audit import acting
+from linegate.postgres.audit import acting, note_change
 from linegate.postgres.pool import Connection
 from linegate.postgres.senders import load_sender
 from linegate.postgres.store import Store
@@ -137,7 +137,18 @@ class _Hands:
         except Overloaded:
             return Sent([Violation("$", "too much at once: nothing was sent, try again")])
         (message,) = msgspec.json.decode(bytes(answer.body))["messages"]
-        return Sent((), message["messageId"], message["status"]["name"])
+        sent = Sent((), message["messageId"], message["status"]["name"])
+        async with acting(self._store.pool, actor) as conn:
+            await note_change(
+                conn,
+                account_id=account_id,
+                actor=actor,
+                kind="message",
+                subject=sent.message_id,
+                changes={"sent_by_hand": [None, sent.status]},
+                now=self._clock.now(),
+            )
+        return sent
 
     async def register_template(
         self, account_id: int, actor: str, body: bytes

@@ -4,6 +4,7 @@ The routes come from the application itself: one that is new is walked at once, 
 new fails here until FORMS says how its fields name what is somebody else's.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from linegate.cli.accounts import account_id_of, create_account
+from linegate.console.compose import FIRST_CONTENT
 from linegate.postgres.console_setup import accounts_with_backlog
 from linegate.postgres.posts import Post, reports_failed
 from linegate.postgres.templates import Wording, insert_template
@@ -29,16 +31,19 @@ PEM, VICTIMS_PEM = a_client_pem("anybody"), a_client_pem(f"{WORD} client")
 OPEN = {"/login", "/enter", "/static/{name}"}
 # What the one who logs in always may, and what shows no account.
 OF_NOBODY = {"/logout", "/account"}
+# What asks something and changes nothing, though it is a form.
+LOOK_ONLY = {"/compose/judge", "/senders/{sender_id}/check", "/routes/check", "/guide/check"}
 HEAD = {"HEAD"}
 
+CONTENT = json.dumps(FIRST_CONTENT).replace("{", "{{").replace("}", "}}")
 # How the fields of each form name something; {names} stand for the victim's. A field given twice
 # would be a list: none is.
 FORMS: dict[str, dict[str, str]] = {
     "/bulks/{account_id}/{bulk_id}/steer": {"word": "pause"},
     "/bulks/{account_id}/{bulk_id}/change": {"amount": "5", "unit": "MINUTE"},
-    "/compose/judge": {"content": "{{}}", "sender": "{sender}"},
-    "/compose/send": {"content": "{{}}", "sender": "{sender}", "to": "819010000001"},
-    "/compose/register": {"content": "{{}}", "sender": "{sender}", "name": "t", "language": "en"},
+    "/compose/judge": {"content": CONTENT, "sender": "{sender}"},
+    "/compose/send": {"content": CONTENT, "sender": "{sender}", "to": "819010000001"},
+    "/compose/register": {"content": CONTENT, "sender": "{sender}", "name": "t", "language": "en"},
     "/templates/{template_id}/decide": {"word": "approve"},
     "/webhooks": {"url": "https://example.com/own"},
     "/webhooks/profiles": {"profile": "v-profile", "is_there": "1", "url": "https://example.com/x"},
@@ -225,6 +230,12 @@ async def _names(gateway: Gateway, clock: FakeClock) -> dict[str, str]:
     }
 
 
+async def audited(gateway: Gateway) -> int:
+    """How many acts of the console's users are in the audit log."""
+    sql = "SELECT count(*) FROM audit WHERE actor LIKE 'user % (console)'"
+    return int(await gateway.store.pool.fetchval(sql))
+
+
 async def everything_of(gateway: Gateway, account_id: int) -> dict[str, str]:
     """A digest of each table's rows that belong to an account."""
     digest = "md5(string_agg(t::text, '|' ORDER BY t::text))"
@@ -305,12 +316,17 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
         "/webhooks/certificates",
     }  # their names are taken by now
     faults: list[str] = []
+    unsaid: list[str] = []
     walk = [each for each in routes(gateway) if each[1] not in OPEN | OF_NOBODY]
     walk.sort(key=lambda each: last.index(each[1]) if each[1] in last else -1)
     for method, path in walk:
         if path.startswith("/sandbox"):
             continue  # LINE is no simulated one here
+        before = await audited(gateway)
         answer = await ask(owner, method, path, names)
+        is_act = method == "POST" and path not in LOOK_ONLY and answer.status != 400
+        if is_act and await audited(gateway) == before:
+            unsaid.append(f"{method} {path}")
         expected = (400,) if method == "POST" and path in again else (200, 303)
         marks = (WORD, NUMBER, names["bulk_id"], names["message_id"])
         shown = any(each in answer.body.decode() for each in marks)
@@ -318,6 +334,7 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
         if answer.status not in expected or (is_page and not shown):
             faults.append(f"{method} {path}: {answer.status}")
     assert faults == []
+    assert unsaid == [], "it is not in the audit log that and by whom it was done"
     async with gateway.store.pool.acquire() as conn:
         states = {each.name: each for each in await accounts_with_backlog(conn)}
     assert states[VICTIM].suspended_at is None

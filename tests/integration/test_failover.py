@@ -14,11 +14,12 @@ from linegate.domain.ids import public_id
 from linegate.domain.outcome import Outcome, OutcomeKind
 from linegate.domain.steering import BulkStatus
 from linegate.domain.transport import Price, Receipt, Submission
+from linegate.postgres.audit import By
 from linegate.postgres.pool import transaction
 from linegate.postgres.sms import PlannedSms, fail_over
 from linegate.postgres.sms_routes import hold_routes, remove_route
 from linegate.shape.shaper import Shaper
-from linegate.shape.steering import By, Steering
+from linegate.shape.steering import Steering
 from support.sms_world import ACCEPTED, REFUSED, SmsWorld, new_route, sms_world
 from support.waiting import until
 from support.world import HOUR, SECOND, World

@@ -9,8 +9,9 @@ from linegate.dispatch.sweeper import Sweeper
 from linegate.domain.decide import Patience
 from linegate.domain.ids import public_id
 from linegate.domain.steering import BulkStatus
+from linegate.postgres.audit import By
 from linegate.shape.shaper import Shaper
-from linegate.shape.steering import By, Steering
+from linegate.shape.steering import Steering
 from support.sending import Sending, sending
 from support.world import HOUR, World, a_number
 

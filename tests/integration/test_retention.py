@@ -148,6 +148,9 @@ async def test_an_erased_person_is_in_no_table_any_more(world: World) -> None:
     await world.claim()
     assert "queue" in await mentions(world, number)
     assert await erase(world, number) == 3
+    (noted,) = await world.rows("SELECT actor, kind, changes FROM audit WHERE kind = 'message'")
+    assert noted["actor"].startswith("linegate command of ")
+    assert noted["changes"] == '{"erased": [null, 3]}'
     assert await mentions(world, number) == []
     assert await count(world, "message") == 2
     assert await count(world, "message_object") == 1

@@ -9,7 +9,7 @@ import pytest
 
 from linegate.cli.keys import create_key
 from linegate.postgres.identities import KeyRules
-from support.certificates import make_certificates
+from support.certificates import a_client_pem, make_certificates
 from support.clock import FakeClock
 from support.fault_server import answering, serving
 from support.gateway import ACCOUNT, SENDER, Answer, Gateway, a_request, running_api
@@ -155,6 +155,22 @@ async def test_what_is_used_cannot_be_deleted(gateway: Gateway, key: str) -> Non
         assert (await gateway.call("DELETE", path, authorization=key)).status == 200
         assert (await gateway.call("DELETE", path, authorization=key)).status == 404
         assert (await get(gateway, key, path)).status == 404
+
+
+async def test_the_audit_log_names_the_key_that_changed_something(
+    gateway: Gateway, key: str
+) -> None:
+    profile = a_profile("p", security={"authId": "a", "type": "CUSTOM"})
+    pem = base64.b64encode(a_client_pem("anybody").encode()).decode()
+    await post(gateway, key, SUBSCRIPTION, a_subscription("s", profile))
+    await post(gateway, key, CERTIFICATES, {"certificateId": "c", "certificateContent": pem})
+    for path in (f"{SUBSCRIPTION}/s", f"{PROFILES}/p", f"{SECURITY}/a", f"{CERTIFICATES}/c"):
+        assert (await gateway.call("DELETE", path, authorization=key)).status == 200
+    rows = await gateway.store.pool.fetch("SELECT kind, action, actor FROM audit")
+    kinds = ("subscription", "webhook_profile", "webhook_security", "webhook_certificate")
+    for kind in kinds:
+        said = {(row["action"], row["actor"]) for row in rows if row["kind"] == kind}
+        assert said == {("create", "key 1"), ("delete", "key 1")}, kind
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,18 @@ async def test_a_change_keeps_the_names(gateway: Gateway, key: str) -> None:
     assert answer.status == 200
 
 
+async def test_the_audit_log_names_the_key_that_changed_a_template(
+    gateway: Gateway, key: str
+) -> None:
+    id_ = (await register(gateway, key)).json["templateId"]
+    await gateway.call("PUT", f"{PATH}/{id_}", authorization=key, json=a_template("Other"))
+    await gateway.call("DELETE", f"{PATH}/{id_}", authorization=key)
+    sql = "SELECT action, actor FROM audit WHERE kind LIKE 'template%' ORDER BY id"
+    said = [tuple(row) for row in await gateway.store.pool.fetch(sql)]
+    assert {action for action, _ in said} == {"create", "change", "delete"}
+    assert {actor for _, actor in said} == {"key 1"}
+
+
 async def test_templates_are_listed_in_pages(gateway: Gateway, key: str) -> None:
     for number in range(5):
         await register(gateway, key, name=f"t{number}")

@@ -119,6 +119,13 @@ def test_retry_and_replay_say_how_many_reports_they_move() -> None:
     }
     typed("webhook", "replay", id_, "--since", "yesterday", fails=True)
     typed("webhook", "retry", "999", fails=True)
+    replayed, retried, *_ = shown("audit", "--account", "shop")["changes"]
+    for each in (replayed, retried):
+        assert each["actor"].startswith("linegate command of ")
+        assert (each["kind"], each["subject"]) == ("endpoint", endpoint["url"])
+    assert retried["changes"] == {"retry": [None, 0]}
+    assert replayed["changes"]["replay"] == [None, 0]
+    assert replayed["changes"]["since"] == [None, "2026-01-01T00:00:00.000+0000"]
 
 
 @pytest.mark.usefixtures("installation")

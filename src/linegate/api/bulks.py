@@ -21,7 +21,8 @@ from linegate.domain.pace import pace_of
 from linegate.domain.steering import BulkStatus
 from linegate.domain.violation import Violation
 from linegate.domain.wiretime import parse_instant
-from linegate.shape.steering import By, Change, NotAllowed, Steering
+from linegate.postgres.audit import By
+from linegate.shape.steering import Change, NotAllowed, Steering
 
 __all__ = ["Bulks"]
 

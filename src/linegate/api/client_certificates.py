@@ -14,7 +14,8 @@ from linegate.api.auth import Refused
 from linegate.api.notifying import Notifying, answer, created, page_of, paged
 from linegate.api.schemas_subscriptions import CertificateBody, CertificateTestBody
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, transaction
+from linegate.postgres.audit import acting
+from linegate.postgres.pool import Connection
 from linegate.postgres.subscriptions import (
     CertificateRow,
     Page,
@@ -48,7 +49,7 @@ class ClientCertificates:
         """Take a new certificate with its private key."""
         caller = await self._with.caller(request)
         body = await self._with.read(request, CertificateBody)
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             row = await add_certificate(conn, self._with, caller.account_id, body)
         now = self._with.clock.now()
         return created(request, row.certificate_id, _status(row, now))
@@ -67,7 +68,7 @@ class ClientCertificates:
         """Delete one that no profile uses."""
         caller = await self._with.caller(request)
         certificate_id = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             is_gone = await delete_certificate(conn, caller.account_id, certificate_id)
         if is_gone is None:
             raise Refused(400, [Violation("certificateId", "is used by a profile")])

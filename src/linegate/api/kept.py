@@ -10,7 +10,8 @@ from starlette.responses import Response
 from linegate.api.auth import Refused
 from linegate.api.notifying import Notifying, answer, created, page_of, paged
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, transaction
+from linegate.postgres.audit import acting
+from linegate.postgres.pool import Connection
 from linegate.postgres.subscriptions import Page
 
 __all__ = ["Kept"]
@@ -69,7 +70,7 @@ class Kept(ABC, Generic[Row, Body]):
         """Take a new one, with what it brings along."""
         caller = await self._with.caller(request)
         body = await self._with.read(request, self.body)
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             reference = await self._add(conn, caller.account_id, body)
         return created(request, reference[self.id_name], reference)
 
@@ -87,7 +88,7 @@ class Kept(ABC, Generic[Row, Body]):
         caller = await self._with.caller(request)
         body = await self._with.read(request, self.body)
         id_ = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             reference = await self._replace(conn, caller.account_id, id_, body)
         return answer(reference)
 
@@ -95,7 +96,7 @@ class Kept(ABC, Generic[Row, Body]):
         """Delete one that nothing names."""
         caller = await self._with.caller(request)
         id_ = request.path_params["id"]
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             is_gone = await self._delete(conn, caller.account_id, id_)
             if is_gone is None:
                 raise Refused(400, [Violation(self.id_name, f"is used by a {self.user}")])

@@ -11,8 +11,10 @@ from linegate.api.notifying import Notifying, answer, created, page_of, paged
 from linegate.api.profiles import ensure_profile, profile_reference
 from linegate.api.schemas_subscriptions import SubscriptionBody
 from linegate.api.subscription_rules import EVENTS, subscription_problems
+from linegate.domain.caller import Caller
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, transaction
+from linegate.postgres.audit import acting
+from linegate.postgres.pool import Connection
 from linegate.postgres.subscriptions import (
     Page,
     SubscriptionRow,
@@ -36,7 +38,7 @@ class Subscriptions:
 
     async def list(self, request: Request) -> Response:
         """One page, filtered by application, entity or sender."""
-        account_id = await self._account(request)
+        caller = await self._caller(request)
         page, number = page_of(request)
         asked = request.query_params
         criterion = {name: asked[name] for name in ("applicationId", "entityId") if asked.get(name)}
@@ -45,7 +47,7 @@ class Subscriptions:
         async with self._with.pool.acquire() as conn:
             rows, total = await list_subscriptions(
                 conn,
-                account_id,
+                caller.account_id,
                 page,
                 resource=asked.get("resource") or None,
                 criterion=msgspec.json.encode(criterion).decode() if criterion else None,
@@ -54,53 +56,55 @@ class Subscriptions:
 
     async def create(self, request: Request) -> Response:
         """Take a new subscription, with a new profile if it brings one."""
-        account_id = await self._account(request)
+        caller = await self._caller(request)
         body = await self._with.read(request, SubscriptionBody)
         if body.subscription_id is None:
             raise Refused(400, [Violation("subscriptionId", "must be given")])
-        async with transaction(self._with.pool) as conn:
-            row = await subscription_row(self._with, conn, account_id, body.subscription_id, body)
+        async with acting(self._with.pool, caller.name) as conn:
+            row = await subscription_row(
+                self._with, conn, caller.account_id, body.subscription_id, body
+            )
             now = self._with.clock.now()
-            if not await insert_subscription(conn, account_id, row, now=now):
+            if not await insert_subscription(conn, caller.account_id, row, now=now):
                 raise Refused(400, [Violation("subscriptionId", "is already used")])
         return created(request, row.subscription_id, _reference(row))
 
     async def show(self, request: Request) -> Response:
         """One of them."""
-        account_id = await self._account(request)
+        caller = await self._caller(request)
         async with self._with.pool.acquire() as conn:
             page = Page(id=request.path_params["id"])
-            rows, _ = await list_subscriptions(conn, account_id, page)
+            rows, _ = await list_subscriptions(conn, caller.account_id, page)
         if not rows:
             raise Refused(404)
         return answer(_shown(rows[0]))
 
     async def replace(self, request: Request) -> Response:
         """Replace one; its profile must exist."""
-        account_id = await self._account(request)
+        caller = await self._caller(request)
         body = await self._with.read(request, SubscriptionBody)
-        async with transaction(self._with.pool) as conn:
+        async with acting(self._with.pool, caller.name) as conn:
             row = await subscription_row(
-                self._with, conn, account_id, request.path_params["id"], body
+                self._with, conn, caller.account_id, request.path_params["id"], body
             )
-            if not await update_subscription(conn, account_id, row):
+            if not await update_subscription(conn, caller.account_id, row):
                 raise Refused(404)
         return answer(_reference(row))
 
     async def remove(self, request: Request) -> Response:
         """Delete one; its profile stays, and so does what waits for it."""
-        account_id = await self._account(request)
+        caller = await self._caller(request)
         subscription_id = request.path_params["id"]
-        async with self._with.pool.acquire() as conn:
-            if not await delete_subscription(conn, account_id, subscription_id):
+        async with acting(self._with.pool, caller.name) as conn:
+            if not await delete_subscription(conn, caller.account_id, subscription_id):
                 raise Refused(404)
         return answer({"subscriptionId": subscription_id})
 
-    async def _account(self, request: Request) -> int:
+    async def _caller(self, request: Request) -> Caller:
         caller = await self._with.caller(request)
         if request.path_params["channel"] != _CHANNEL:
             raise Refused(404)
-        return caller.account_id
+        return caller
 
 
 async def subscription_row(

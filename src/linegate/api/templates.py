@@ -15,9 +15,11 @@ from linegate.api.directory import Directory
 from linegate.api.template_answer import encode_template, encode_templates
 from linegate.api.template_request import TemplateRequest, read_template
 from linegate.clock import Clock
+from linegate.domain.caller import Caller
 from linegate.domain.keys import MANAGE
 from linegate.domain.violation import Violation
-from linegate.postgres.pool import Connection, Pool, transaction
+from linegate.postgres.audit import acting
+from linegate.postgres.pool import Connection, Pool
 from linegate.postgres.templates import (
     Changeable,
     TemplateFilter,
@@ -52,18 +54,18 @@ class Templates:
     async def create(self, request: Request) -> Response:
         """Register a template: 201, PENDING; 409 if there is one of its name and language."""
         now = self._clock.now()
-        account_id = await self._account(request, now)
+        caller = await self._caller(request, now)
         asked = read_template(await read_body(request, self._body_limit), now)
         if isinstance(asked, list):
             raise Refused(400, asked)
         sender = await self._directory.sender(asked.sender or "", now)
-        if sender is None or sender.account_id != account_id:
+        if sender is None or sender.account_id != caller.account_id:
             reason = "must be the name of a sender of this account"
             raise Refused(400, [Violation("sender", reason)])
-        async with transaction(self._pool) as conn:
+        async with acting(self._pool, caller.name) as conn:
             id_ = await insert_template(
                 conn,
-                account_id=account_id,
+                account_id=caller.account_id,
                 sender_id=sender.id,
                 name=asked.name or "",
                 language=asked.language or "",
@@ -73,13 +75,13 @@ class Templates:
             if id_ is None:
                 reason = "is registered for this sender and language already: change it with PUT"
                 raise Refused(409, [Violation("name", reason)])
-            row = await _one(conn, account_id, id_)
+            row = await _one(conn, caller.account_id, id_)
         location = {"Location": f"/line/1/templates/{id_}"}
         return _json(encode_template(row), status=201, headers=location)
 
     async def show_page(self, request: Request) -> Response:
         """Answer a page of templates, oldest first."""
-        account_id = await self._account(request, self._clock.now())
+        caller = await self._caller(request, self._clock.now())
         found: list[Violation] = []
         asked = request.query_params
         status = asked.get("status")
@@ -90,7 +92,7 @@ class Templates:
         sender, name = (_text(asked.get(each), each, found) for each in ("sender", "name"))
         if found:
             raise Refused(400, found)
-        wanted = TemplateFilter(account_id, sender=sender, name=name, status=status)
+        wanted = TemplateFilter(caller.account_id, sender=sender, name=name, status=status)
         async with self._pool.acquire() as conn:
             rows = await list_templates(conn, wanted, limit=size, offset=page * size)
             total = await count_templates(conn, wanted)
@@ -98,9 +100,9 @@ class Templates:
 
     async def show(self, request: Request) -> Response:
         """Answer one template."""
-        account_id = await self._account(request, self._clock.now())
+        caller = await self._caller(request, self._clock.now())
         async with self._pool.acquire() as conn:
-            row = await _one(conn, account_id, _id_of(request))
+            row = await _one(conn, caller.account_id, _id_of(request))
         return _json(encode_template(row))
 
     async def change(self, request: Request) -> Response:
@@ -109,33 +111,35 @@ class Templates:
         The same content again changes nothing.
         """
         now = self._clock.now()
-        account_id = await self._account(request, now)
+        caller = await self._caller(request, now)
         id_ = _id_of(request)
         body = await read_body(request, self._body_limit)
         asked = read_template(body, now, is_change=True)
         if isinstance(asked, list):
             raise Refused(400, asked)
-        async with transaction(self._pool) as conn:
-            held = await lock_template(conn, id_, account_id=account_id)
+        async with acting(self._pool, caller.name) as conn:
+            held = await lock_template(conn, id_, account_id=caller.account_id)
             if held is None:
                 raise Refused(404)
             _refuse_other_names(asked, held)
-            await reword(conn, held, asked.says, account_id=account_id, now=now)
-            row = await _one(conn, account_id, id_)
+            await reword(conn, held, asked.says, account_id=caller.account_id, now=now)
+            row = await _one(conn, caller.account_id, id_)
         return _json(encode_template(row))
 
     async def delete(self, request: Request) -> Response:
         """Delete it: 204; messages that were accepted go out all the same."""
         now = self._clock.now()
-        account_id = await self._account(request, now)
-        async with transaction(self._pool) as conn:
-            if not await delete_template(conn, _id_of(request), account_id=account_id, now=now):
+        caller = await self._caller(request, now)
+        async with acting(self._pool, caller.name) as conn:
+            if not await delete_template(
+                conn, _id_of(request), account_id=caller.account_id, now=now
+            ):
                 raise Refused(404)
-            await forget_unused(conn, account_id)
+            await forget_unused(conn, caller.account_id)
         return Response(status_code=204)
 
-    async def _account(self, request: Request, now: datetime) -> int:
-        return (await authorise(request, self._directory, MANAGE, now)).account_id
+    async def _caller(self, request: Request, now: datetime) -> Caller:
+        return await authorise(request, self._directory, MANAGE, now)
 
 
 async def _one(conn: Connection, account_id: int, id_: int) -> TemplateRow:

@@ -17,10 +17,11 @@ from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
 from linegate.domain.pace import Pace, Unit, pace_of
 from linegate.domain.steering import BulkStatus
 from linegate.domain.wiretime import parse_instant
+from linegate.postgres.audit import By
 from linegate.postgres.clock import installation_time
 from linegate.postgres.steering import only_account
 from linegate.postgres.store import Store
-from linegate.shape.steering import BulkView, By, Change, NotAllowed, Steering
+from linegate.shape.steering import BulkView, Change, NotAllowed, Steering
 
 __all__ = ["bulk", "read_pace"]
 

@@ -1,15 +1,19 @@
 """Command: `linegate erase`."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from linegate.cli.accounts import account_id_of
-from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
 from linegate.clock import SystemClock
 from linegate.domain.phone import normalise
-from linegate.postgres.pool import transaction
+from linegate.postgres.audit import note_change
+from linegate.postgres.pool import Connection, transaction
 from linegate.postgres.retention import (
+    SentTo,
     end_unfinished,
     forget_early_receipts,
     messages_to,
@@ -65,4 +69,19 @@ async def erase_destination(store: Store, digits: str, account_id: int | None) -
                 raise CommandError("messages changed while they were erased: run it again")
             for bulk_id in sorted({each.bulk_id for each in sent}):
                 await purge_bulk(conn, bulk_id)
+            await _note(conn, sent)
             erased += gone
+
+
+async def _note(conn: Connection, sent: Sequence[SentTo]) -> None:
+    """Write into the audit log that a person was removed, and not who."""
+    for account_id, count in sorted(Counter(each.account_id for each in sent).items()):
+        await note_change(
+            conn,
+            account_id=account_id,
+            actor=actor(),
+            kind="message",
+            subject="to a destination",
+            changes={"erased": [None, count]},
+            now=SystemClock().now(),
+        )

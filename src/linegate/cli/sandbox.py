@@ -21,6 +21,7 @@ from linegate.domain.keys import ALL_SCOPES, digest_of
 from linegate.postgres.console import make_operator
 from linegate.postgres.directory import find_account, find_sender
 from linegate.postgres.identities import find_key, find_user, insert_user
+from linegate.postgres.pool import transaction
 from linegate.postgres.store import Store
 
 __all__ = ["Sandbox", "banner", "prepare"]
@@ -106,7 +107,7 @@ async def prepare(store: Store, settings: Settings) -> Sandbox:
 
 async def _console_path(store: Store) -> str:
     """A link to the console for a user who logs in by links alone: nobody knows its password."""
-    async with store.pool.acquire() as conn:
+    async with transaction(store.pool) as conn:
         user = await find_user(conn, ACCOUNT)
         if user is None:
             await insert_user(
@@ -121,7 +122,7 @@ async def _console_path(store: Store) -> str:
             await make_operator(conn, ACCOUNT, is_operator=True)
             user = await find_user(conn, ACCOUNT)
         assert user is not None
-        return await make_link(conn, user.id)
+        return await make_link(conn, user)
 
 
 def banner(url: str, sandbox: Sandbox | None) -> str:

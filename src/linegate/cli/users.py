@@ -14,10 +14,15 @@ from linegate.api.operator_shown import shown_user
 from linegate.api.passwords import hash_password
 from linegate.cli.access import Addresses, Scopes
 from linegate.cli.accounts import AccountName, account_id_of
-from linegate.cli.console import CommandError, JsonFlag, show, with_store
+from linegate.cli.console import CommandError, JsonFlag, actor, show, with_store
 from linegate.cli.setting import CLEAR, asked, at_account, listed
 from linegate.clock import SystemClock
 from linegate.domain.keys import digest_of
+from linegate.domain.wiretime import format_instant
+from linegate.postgres.audit import note_change
+from linegate.postgres.identities import (
+    User as KnownUser,
+)
 from linegate.postgres.identities import (
     UserListed,
     enable_user,
@@ -26,7 +31,7 @@ from linegate.postgres.identities import (
     list_users,
     set_password,
 )
-from linegate.postgres.pool import Connection
+from linegate.postgres.pool import Connection, transaction
 from linegate.postgres.store import Store
 
 __all__ = ["make_link", "user"]
@@ -154,27 +159,40 @@ def user_link(
     """Print a link that logs a browser in to the console as this user: once, within a day."""
 
     async def work(store: Store) -> str:
-        async with store.pool.acquire() as conn:
+        async with transaction(store.pool) as conn:
             account_id = await account_id_of(conn, owner)
             found = await find_user(conn, name)
             if found is None or found.account_id != account_id:
                 raise CommandError(f"{owner} has no user {name}")
-            return await make_link(conn, found.id)
+            return await make_link(conn, found)
 
     path = with_store(work)
     show({"user": name, "path": path}, as_json=as_json, plain=path)
 
 
-async def make_link(conn: Connection, user_id: int) -> str:
-    """The path of a link that logs this user in to the console once, within a day."""
-    token = secrets.token_urlsafe(32)
+async def make_link(conn: Connection, found: KnownUser) -> str:
+    """The path of a link that logs this user in to the console once, within a day.
+
+    It is as good as a password: the audit log says who had it made. In a transaction.
+    """
+    token, now = secrets.token_urlsafe(32), SystemClock().now()
+    ends = now + _LINK_LIFE
     await insert_token(
         conn,
         digest=digest_of(token),
-        user_id=user_id,
+        user_id=found.id,
         kind="link",
         address=None,
-        expires_at=SystemClock().now() + _LINK_LIFE,
+        expires_at=ends,
+    )
+    await note_change(
+        conn,
+        account_id=found.account_id,
+        actor=actor(),
+        kind="api_user",
+        subject=found.name,
+        changes={"login_link_until": [None, format_instant(ends)]},
+        now=now,
     )
     return f"/console/enter?token={token}"
 

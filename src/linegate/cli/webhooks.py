@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from linegate.cli.accounts import webhook
-from linegate.cli.console import CommandError, JsonFlag, read_settings, show, with_store
+from linegate.cli.console import CommandError, JsonFlag, actor, read_settings, show, with_store
 from linegate.clock import SystemClock
 from linegate.domain.report import FinishedMessage
 from linegate.domain.wiretime import format_instant, parse_instant
+from linegate.postgres.audit import By
 from linegate.postgres.endpoints import (
     EndpointRow,
     endpoint_for_test,
     list_endpoints,
-    replay,
-    retry_endpoint,
 )
 from linegate.postgres.store import Store
+from linegate.report.again import Again, Span
 from linegate.report.bodies import encode_reports
 from linegate.report.target import Target, Targets
 from linegate.sealing import account_context
@@ -35,6 +35,7 @@ __all__ = [
     "webhook_test",
 ]
 
+T = TypeVar("T")
 Id = Annotated[int, typer.Argument(help="The endpoint's id, as `webhook list` shows it.")]
 
 
@@ -78,9 +79,8 @@ def webhook_retry(id_: Id, as_json: Annotated[bool, JsonFlag] = False) -> None:
     """Try now what waits for an endpoint, whatever it was in doubt for."""
 
     async def work(store: Store) -> int:
-        await _row(store, id_)
-        async with store.pool.acquire() as conn:
-            return await retry_endpoint(conn, id_, now=SystemClock().now())
+        count = await Again(store.pool).retry(id_, By(actor(), SystemClock().now()))
+        return _known(count, id_)
 
     count = with_store(work)
     show({"endpoint": id_, "broughtForward": count}, as_json=as_json, plain=str(count))
@@ -98,12 +98,11 @@ def webhook_replay(
 ) -> None:
     """Push an endpoint's reports of a range of time again: what was given up, or all of them."""
     now = SystemClock().now()
-    start, end = _instant(since, "--since"), _instant(until, "--until") if until else now
+    end = _instant(until, "--until") if until else now
+    span = Span(_instant(since, "--since"), end, with_taken=with_taken)
 
     async def work(store: Store) -> int:
-        await _row(store, id_)
-        async with store.pool.acquire() as conn:
-            return await replay(conn, id_, since=start, until=end, with_taken=with_taken, now=now)
+        return _known(await Again(store.pool).span(id_, span, By(actor(), now)), id_)
 
     count = with_store(work)
     show({"endpoint": id_, "queued": count}, as_json=as_json, plain=str(count))
@@ -177,9 +176,13 @@ def _made_up(now: datetime) -> FinishedMessage:
 async def _row(store: Store, id_: int) -> EndpointRow:
     async with store.pool.acquire() as conn:
         rows = await list_endpoints(conn, endpoint_id=id_)
-    if not rows:
+    return _known(rows[0] if rows else None, id_)
+
+
+def _known(found: T | None, id_: int) -> T:
+    if found is None:
         raise CommandError(f"there is no endpoint {id_}: see linegate webhook list")
-    return rows[0]
+    return found
 
 
 def _shown(row: EndpointRow) -> dict[str, object]:

@@ -15,14 +15,14 @@ from linegate.domain.pace import Unit, pace_of
 from linegate.domain.status import STATUSES
 from linegate.domain.steering import MOVES, BulkStatus
 from linegate.domain.wiretime import parse_instant
+from linegate.postgres.audit import acting
 from linegate.postgres.console import fates_of_bulk
 from linegate.postgres.console_setup import STRAIGHT_LOOKED_AT, StraightBulk, straight_bulks
-from linegate.postgres.pool import Pool, transaction
+from linegate.postgres.pool import Pool
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import find_bulk
 from linegate.shape.steering import (
     BulkView,
-    By,
     Change,
     NotAllowed,
     Steering,
@@ -82,13 +82,12 @@ class Bulks:
         word = visit.form.text("word")
         if account_id is None:
             return missing(visit, "bulk")
-        async with transaction(self._pool) as conn:
+        async with acting(self._pool, visit.actor) as conn:
             before = await view_bulk(conn, account_id, name, visit.now)
             if before is None:
                 return missing(visit, "bulk")
             wanted = _WORDS.get(word) or _going(before, visit.now)
-            by = By(visit.actor, visit.now)
-            after = await give_status(conn, account_id, name, wanted, by)
+            after = await give_status(conn, account_id, name, wanted, visit.by)
         if after is None:
             return missing(visit, "bulk")
         path = _path(account_id, name)
@@ -105,8 +104,7 @@ class Bulks:
         asked = _asked(visit)
         if isinstance(asked, str):
             return back(visit, path, f"Not done: {asked}.")
-        by = By(visit.actor, visit.now)
-        after = await self._steering.change(account_id, name, asked, by)
+        after = await self._steering.change(account_id, name, asked, visit.by)
         if after is None:
             return missing(visit, "bulk")
         if isinstance(after, NotAllowed):

@@ -17,7 +17,7 @@ from linegate.console.phone import draw_content, parse
 from linegate.console.places import line_of, lines_of
 from linegate.console.visit import Visit
 from linegate.domain.violation import Violation
-from linegate.postgres.audit import acting, note_change
+from linegate.postgres.audit import acting
 from linegate.postgres.pool import Pool
 from linegate.postgres.senders import list_senders
 from linegate.postgres.templates import TemplateFilter, decide_template, list_templates
@@ -164,7 +164,6 @@ class ComposePages:
             rows = await list_templates(conn, wanted, limit=1)
             if not rows:
                 return missing(visit, "template")
-            status = "APPROVED" if approves else "REJECTED"
             await decide_template(
                 conn,
                 rows[0].id,
@@ -172,16 +171,8 @@ class ComposePages:
                 reason=None if approves else reason,
                 now=visit.now,
             )
-            await note_change(
-                conn,
-                account_id=visit.viewer.acting_id,
-                actor=visit.actor,
-                kind="template",
-                subject=f"{rows[0].sender} {rows[0].name} {rows[0].language}".strip(),
-                changes={"status": [rows[0].status, status]},
-                now=visit.now,
-            )
-        return back(visit, "/console/templates", f"{rows[0].name} is {status.lower()}.")
+        said = "approved" if approves else "rejected"
+        return back(visit, "/console/templates", f"{rows[0].name} is {said}.")
 
     async def _judged(self, visit: Visit, text: str, sender: str) -> dict[str, Any]:
         """The values of the piece of the page that shows a content."""

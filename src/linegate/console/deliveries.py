@@ -6,12 +6,13 @@ from xml.dom import minidom
 from starlette.responses import Response
 
 from linegate.console.answers import back, missing
-from linegate.console.endpoints import find_endpoint, note_push
+from linegate.console.endpoints import find_endpoint
 from linegate.console.pages import page
 from linegate.console.visit import Visit
 from linegate.domain.ids import read_public_id
-from linegate.postgres.pool import Pool, transaction
-from linegate.postgres.posts import Post, find_post, post_reports, replay_posts
+from linegate.postgres.pool import Pool
+from linegate.postgres.posts import Post, find_post, post_reports
+from linegate.report.again import Again
 from linegate.report.batches import id_of_reports
 from linegate.report.bodies import encode_reports
 from linegate.report.posting import digest_of_body
@@ -30,6 +31,7 @@ class DeliveryPages:
     def __init__(self, pool: Pool) -> None:
         """Read and write over `pool`."""
         self._pool = pool
+        self._again = Again(pool)
 
     async def show(self, visit: Visit) -> Response:
         """One request with its answer."""
@@ -65,9 +67,7 @@ class DeliveryPages:
             return missing(visit, "endpoint")
         given = [read_public_id(text) for text in visit.form.all("post")[:_MOST_CHOSEN]]
         chosen = [id_ for id_ in given if id_ is not None]
-        async with transaction(self._pool) as conn:
-            count = await replay_posts(conn, endpoint.id, chosen, now=visit.now)
-            await note_push(conn, visit, endpoint, "replay", count)
+        count = await self._again.posts(endpoint.id, chosen, visit.by)
         said = f"{count} reports are pushed again."
         return back(visit, f"/console/webhooks/{endpoint.id}", said)
 

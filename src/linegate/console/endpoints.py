@@ -1,11 +1,10 @@
-"""The endpoint that a page is about, and what was done to it, for the audit log."""
+"""The endpoint that a page is about."""
 
 from linegate.console.visit import Visit
-from linegate.postgres.audit import note_change
 from linegate.postgres.console import EndpointState, endpoint_of, endpoint_states
-from linegate.postgres.pool import Connection, Pool
+from linegate.postgres.pool import Pool
 
-__all__ = ["MOST", "find_endpoint", "note_push"]
+__all__ = ["MOST", "find_endpoint"]
 
 MOST = 1001
 """Where counting of what waits for one endpoint stops."""
@@ -22,18 +21,3 @@ async def find_endpoint(pool: Pool, visit: Visit) -> EndpointState | None:
             return None
         states = await endpoint_states(conn, [owner[0]], most=MOST, endpoint_id=int(text), limit=1)
     return states[0] if states else None
-
-
-async def note_push(
-    conn: Connection, visit: Visit, endpoint: EndpointState, what: str, count: int
-) -> None:
-    """Write down, in the caller's transaction, that reports of an endpoint are pushed again."""
-    await note_change(
-        conn,
-        account_id=endpoint.account_id,
-        actor=visit.actor,
-        kind="endpoint",
-        subject=endpoint.url,
-        changes={what: [None, count]},
-        now=visit.now,
-    )

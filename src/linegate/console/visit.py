@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from linegate.domain.keys import ALL_SCOPES
+from linegate.postgres.audit import By
 
 __all__ = ["ALL", "FORM_LIMIT", "Form", "Viewer", "Visit", "csrf_of", "read_form"]
 
@@ -124,6 +125,11 @@ class Visit:
     def actor(self) -> str:
         """Who the audit log names."""
         return f"user {self.viewer.name} (console)"
+
+    @property
+    def by(self) -> By:
+        """Who says something with this request, and when."""
+        return By(self.actor, self.now)
 
 
 def csrf_of(token: str) -> str:

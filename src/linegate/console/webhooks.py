@@ -5,21 +5,20 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from linegate.console.answers import back, missing, refused
-from linegate.console.endpoints import MOST, find_endpoint, note_push
+from linegate.console.endpoints import MOST, find_endpoint
 from linegate.console.pages import page
 from linegate.console.subscriptions import chosen_subscription
 from linegate.console.visit import Visit
 from linegate.domain.ids import read_public_id
 from linegate.domain.wiretime import parse_instant
 from linegate.postgres.audit import acting
-from linegate.postgres.console import endpoint_pushes, endpoint_states, replay_some
+from linegate.postgres.console import endpoint_pushes, endpoint_states
 from linegate.postgres.directory import set_default_endpoint
-from linegate.postgres.endpoints import replay, retry_endpoint
-from linegate.postgres.pool import transaction
 from linegate.postgres.posts import list_posts
 from linegate.postgres.store import Store
 from linegate.postgres.subscriptions import Page as Rows
 from linegate.postgres.subscriptions import list_subscriptions
+from linegate.report.again import Again, Span
 from linegate.webhook.guard import Guard
 
 __all__ = ["WebhookPages"]
@@ -36,6 +35,7 @@ class WebhookPages:
     def __init__(self, store: Store, guard: Guard) -> None:
         """Write the store; guard: which URLs may be called."""
         self._pool = store.pool
+        self._again = Again(store.pool)
         self._guard = guard
 
     async def all(self, visit: Visit) -> Response:
@@ -105,9 +105,7 @@ class WebhookPages:
         found = await find_endpoint(self._pool, visit)
         if found is None:
             return missing(visit, "endpoint")
-        async with transaction(self._pool) as conn:
-            count = await retry_endpoint(conn, found.id, now=visit.now)
-            await note_push(conn, visit, found, "retry", count)
+        count = await self._again.retry(found.id, visit.by)
         return back(visit, f"{_PATH}/{found.id}", f"It is tried now; {count} reports came forward.")
 
     async def replay_chosen(self, visit: Visit) -> Response:
@@ -117,9 +115,7 @@ class WebhookPages:
             return missing(visit, "endpoint")
         ids = [read_public_id(text) for text in visit.form.all("message")]
         chosen = [id_ for id_ in ids if id_ is not None]
-        async with transaction(self._pool) as conn:
-            count = await replay_some(conn, found.id, chosen, now=visit.now)
-            await note_push(conn, visit, found, "replay", count)
+        count = await self._again.reports(found.id, chosen, visit.by)
         return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 
     async def replay_range(self, visit: Visit) -> Response:
@@ -131,12 +127,8 @@ class WebhookPages:
         since, until = _instant(form.text("since")), _instant(form.text("until"))
         if since is None or until is None or not since < until <= since + _LONGEST:
             return refused(visit, "Give both ends of a range, at most 30 days apart.")
-        with_taken = bool(form.text("taken"))
-        async with transaction(self._pool) as conn:
-            count = await replay(
-                conn, found.id, since=since, until=until, with_taken=with_taken, now=visit.now
-            )
-            await note_push(conn, visit, found, "replay", count)
+        span = Span(since, until, with_taken=bool(form.text("taken")))
+        count = await self._again.span(found.id, span, visit.by)
         return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.queries import bundled
 
-__all__ = ["Change", "acting", "list_audit", "note_change"]
+__all__ = ["By", "Change", "acting", "list_audit", "note_change"]
 
 _NEWEST = 2**63 - 1
 
@@ -30,6 +30,14 @@ class Change:
     kind: str
     subject: str
     changes: dict[str, list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who says something, as the audit log names them, and when."""
+
+    actor: str
+    now: datetime
 
 
 @asynccontextmanager

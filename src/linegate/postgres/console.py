@@ -33,7 +33,6 @@ __all__ = [
     "make_operator",
     "operators",
     "read_pulse",
-    "replay_some",
     "sender_of",
     "sender_states",
     "sms_text_of",
@@ -218,17 +217,6 @@ async def endpoint_pushes(conn: Connection, endpoint_id: int, *, limit: int) -> 
     """Reports that an endpoint has not taken, given-up ones first."""
     rows = await bundled().endpoint_pushes.many(conn, endpoint_id=endpoint_id, limit=limit)
     return [PushListed(*row) for row in rows]
-
-
-async def replay_some(
-    conn: Connection, endpoint_id: int, message_ids: Sequence[int], *, now: datetime
-) -> int:
-    """Queue these reports that an endpoint has not taken again; gives how many."""
-    count = await bundled().replay_some.exec(
-        conn, endpoint_id=endpoint_id, message_ids=message_ids, now=now
-    )
-    await bundled().wake_pushers.exec(conn)
-    return count
 
 
 async def endpoint_of(

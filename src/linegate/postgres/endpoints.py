@@ -16,9 +16,11 @@ __all__ = [
     "endpoint_for_test",
     "list_endpoints",
     "replay",
+    "replay_some",
     "retry_endpoint",
     "set_price",
     "waiting_by_endpoint",
+    "whose_endpoint",
 ]
 
 COUNTED_TO = 1_000_000
@@ -54,6 +56,13 @@ class EndpointRow(NamedTuple):
         if self.failures:
             return "failing"
         return "working" if self.taken_at is not None else "new"
+
+
+class Owner(NamedTuple):
+    """Whose an endpoint is, and what it is called."""
+
+    account_id: int
+    url: str
 
 
 class Waiting(NamedTuple):
@@ -109,6 +118,23 @@ async def replay(
         )
     await bundled().wake_pushers.exec(conn)
     return count
+
+
+async def replay_some(
+    conn: Connection, endpoint_id: int, message_ids: Sequence[int], *, now: datetime
+) -> int:
+    """Queue these reports that an endpoint has not taken again; gives how many."""
+    count: int = await bundled().replay_some.exec(
+        conn, endpoint_id=endpoint_id, message_ids=message_ids, now=now
+    )
+    await bundled().wake_pushers.exec(conn)
+    return count
+
+
+async def whose_endpoint(conn: Connection, endpoint_id: int) -> Owner | None:
+    """Whose an endpoint is, and its URL."""
+    row = await bundled().whose_endpoint.one(conn, id=endpoint_id)
+    return None if row is None else Owner(*row)
 
 
 async def endpoint_for_test(conn: Connection, endpoint_id: int) -> Endpoint | None:

@@ -12,7 +12,7 @@ from linegate.domain.forecast import Lot, forecast
 from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.pace import Pace
 from linegate.domain.steering import BulkStatus, run_word, status_of, why_not
-from linegate.postgres.audit import note_change
+from linegate.postgres.audit import By, note_change
 from linegate.postgres.pool import Connection, Pool, transaction
 from linegate.postgres.reporting import find_client_id
 from linegate.postgres.steering import (
@@ -38,7 +38,6 @@ from linegate.postgres.steering import (
 
 __all__ = [
     "BulkView",
-    "By",
     "Change",
     "NotAllowed",
     "Steering",
@@ -91,14 +90,6 @@ class Change:
     send_at: datetime | None = None
     pace: Pace | None = None
     no_pace: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who says something to a bulk, for the audit log, and when."""
-
-    actor: str
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,11 +122,6 @@ FROM ((SELECT push.*, 0 AS part, row_number() OVER (ORDER BY push.due_at DESC) A
        ORDER BY COALESCE(push.retry_at, push.due_at), push.message_id, push.number LIMIT :limit)) AS shown
 ORDER BY shown.part, shown.place LIMIT :limit;
 
--- name: replay_some :exec
--- Queue these reports of an endpoint again, as if they were new.
-UPDATE push SET given_up_at = NULL, tries = 0, retry_at = NULL, due_at = :now
-WHERE endpoint_id = :endpoint_id AND message_id = ANY(:message_ids::bigint[]);
-
 -- name: endpoint_of :one
 -- An endpoint by its id, if it is one of these accounts'.
 SELECT id, account_id, is_default FROM endpoint WHERE id = :id AND account_id = ANY(:account_ids::bigint[]);

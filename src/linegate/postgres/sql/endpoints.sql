@@ -78,9 +78,18 @@ JOIN push_try AS taken
 WHERE endpoint.id = :id AND ended.done_at >= :since AND ended.done_at < :until
 ON CONFLICT DO NOTHING;
 
+-- name: replay_some :exec
+-- Queue these reports of an endpoint again, as if they were new.
+UPDATE push SET given_up_at = NULL, tries = 0, retry_at = NULL, due_at = :now
+WHERE endpoint_id = :endpoint_id AND message_id = ANY(:message_ids::bigint[]);
+
 -- name: wake_pushers :exec
 -- There is something to push.
 SELECT pg_notify('linegate_report', '');
+
+-- name: whose_endpoint :one
+-- Whose an endpoint is, and what it is called.
+SELECT account_id, url FROM endpoint WHERE id = :id;
 
 -- name: endpoint_for_test :one
 -- An endpoint with everything that a push needs, leased or not.

@@ -14,7 +14,7 @@ from linegate.postgres.pool import Pool, transaction
 from linegate.report.logbook import Asked, Logbook
 from linegate.report.rollup import Rollup
 from support.clock import FakeClock
-from support.plans import ways_to
+from support.plans import rows_read, ways_to
 from support.reports import Scene, given_account
 
 DAY = timedelta(days=1)
@@ -46,6 +46,32 @@ async def test_an_object_is_found_by_its_key_whatever_the_statistics_say(
         for name, found in ways.items():
             assert found, name
             assert all(way.endswith("by key") for way in found), (name, found)
+
+
+async def test_a_page_of_a_bulks_reports_reads_no_more_than_the_page(
+    pool: Pool, scene: Scene, clock: FakeClock
+) -> None:
+    """It read and sorted the whole bulk: half a second for a hundred thousand, for each page."""
+    await scene.finished(2000, now=clock.now())
+    ids = await scene.finished(5000, now=clock.now())
+    async with transaction(pool) as conn:
+        await conn.execute("ANALYZE final, message_object, bulk")
+        bulk = await conn.fetchval("SELECT max(id) FROM bulk")
+        await conn.execute(
+            "UPDATE final SET pulled = true WHERE message_id = ANY($1::bigint[])", ids[:1000]
+        )
+        read = await rows_read(
+            conn,
+            "pull_bulks",
+            "final",
+            account_id=scene.account_id,
+            bulk_ids=[bulk],
+            since=clock.now() - DAY,
+            now=clock.now(),
+            limit=100,
+        )
+        assert read == 2 * 100  # to find them and to mark them
+        assert await conn.fetchval("SELECT count(*) FROM final WHERE pulled_at IS NOT NULL") == 100
 
 
 async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(

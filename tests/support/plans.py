@@ -1,13 +1,13 @@
 """How the server would run a packaged statement, whatever its values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from linegate.postgres.pool import Connection
 from linegate.postgres.queries import bundled
 
-__all__ = ["ways_to"]
+__all__ = ["rows_read", "ways_to"]
 
 
 async def ways_to(conn: Connection, name: str, table: str, **values: object) -> list[str]:
@@ -16,19 +16,38 @@ async def ways_to(conn: Connection, name: str, table: str, **values: object) -> 
     The statement is planned as in production: once for all values, or anew for `values`, which
     are then all that are not NULL.
     """
-    query = next(each for each in bundled() if each.name == name)
-    await conn.execute(f"PREPARE asked AS {query.sql}")
     mode = "force_custom_plan" if values else "force_generic_plan"
-    await conn.execute(f"SET LOCAL plan_cache_mode = {mode}")
-    given = ", ".join(_literal(values.get(param)) for param in query.params)
-    (row,) = await conn.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE asked({given})")
-    await conn.execute("DEALLOCATE asked")
     return [
         f"{way.get('Index Name')}, {'by key' if 'Index Cond' in way else 'all of it'}"
+        for node in await _scans(conn, name, table, values, "FORMAT JSON", mode)
+        for way in [node["Plans"][0] if node["Node Type"] == "Bitmap Heap Scan" else node]
+    ]
+
+
+async def rows_read(conn: Connection, name: str, table: str, **values: object) -> int:
+    """How many rows of a table a statement reads, planned once for all values; it is executed."""
+    nodes = await _scans(conn, name, table, values, "ANALYZE, FORMAT JSON", "force_generic_plan")
+    return sum(
+        int(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)))
+        for node in nodes
+    )
+
+
+async def _scans(
+    conn: Connection, name: str, table: str, values: Mapping[str, object], told: str, mode: str
+) -> list[dict[str, Any]]:
+    """The nodes of a statement's plan that read a table or its days."""
+    query = next(each for each in bundled() if each.name == name)
+    await conn.execute(f"PREPARE asked AS {query.sql}")
+    await conn.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    given = ", ".join(_literal(values.get(param)) for param in query.params)
+    (row,) = await conn.fetch(f"EXPLAIN ({told}) EXECUTE asked({given})")
+    await conn.execute("DEALLOCATE asked")
+    return [
+        node
         for node in _nodes_of(json.loads(row[0])[0]["Plan"])
         if _without_day(node.get("Relation Name", "")) == table
         and node["Node Type"].endswith("Scan")
-        for way in [node["Plans"][0] if node["Node Type"] == "Bitmap Heap Scan" else node]
     ]
 
 

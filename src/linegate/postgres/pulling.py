@@ -51,11 +51,11 @@ async def pull_bulks(
     since: datetime,
     now: datetime,
 ) -> list[int]:
-    """The same among what has ended of some bulks."""
+    """The same among what has ended of some bulks, the oldest first, in the order of messages."""
     rows = await bundled().pull_bulks.many(
         conn,
         account_id=account_id,
-        bulk_ids=bulk_ids,
+        bulk_ids=sorted(bulk_ids),
         limit=limit,
         since=since,
         now=now,

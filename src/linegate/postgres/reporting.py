@@ -32,7 +32,6 @@ __all__ = [
 
 
 _MANY_OBJECTS = 2000
-_MANY_MESSAGES = 100_000
 
 
 class Endpoint(NamedTuple):
@@ -271,8 +270,8 @@ async def find_bulks(
 ) -> list[int] | None:
     """The bulks of a campaign, else of an entity, else of an application.
 
-    None where none of them is given, or where they have too much to look through: then the
-    account's own order is the shorter way. Bulks that were finished before `since` are left out.
+    None where none of them is given, or where they are too many: then the account's own order is
+    the shorter way. Bulks that were finished before `since` are left out.
     """
     if campaigns is None and entity_id is None and application_id is None:
         return None
@@ -287,11 +286,8 @@ async def find_bulks(
         since=since,
         limit=_MANY_OBJECTS,
     )
-    if any(row["id"] is None for row in rows):
-        return None
-    if sum(row["messages"] for row in rows) > _MANY_MESSAGES:
-        return None
-    return [row["id"] for row in rows]
+    ids = [row["id"] for row in rows]
+    return None if None in ids else ids
 
 
 async def load_finished(conn: Connection, ids: Sequence[int]) -> list[FinishedMessage]:

@@ -205,9 +205,9 @@ UPDATE final SET pulled = true, pulled_at = :now FROM oldest WHERE final.message
 RETURNING final.message_id AS id;
 
 -- name: find_bulks :many
--- The bulks that a filter leads to, with their sizes, but for those that were finished before `since`; one row of
--- NULLs if it leads to :limit objects or more. The caller fills one of the arrays, so that each arm is its own index
--- or nothing, whatever the statistics say.
+-- The bulks that a filter leads to, but for those that were finished before `since`; one NULL if it leads to :limit
+-- objects or more. The caller fills one of the arrays, so that each arm is its own index or nothing, whatever the
+-- statistics say.
 WITH named AS MATERIALIZED (
     (SELECT bulk_id FROM message_object
      WHERE account_id = :account_id AND campaign = ANY(:campaigns::text[]) LIMIT :limit)
@@ -219,9 +219,9 @@ WITH named AS MATERIALIZED (
      WHERE account_id = :account_id AND application_id = ANY(:application_ids::text[]) LIMIT :limit)
 ),
 counted AS (SELECT count(*) AS objects FROM named)
-SELECT NULL::bigint AS id, NULL::integer AS messages FROM counted WHERE objects >= :limit
+SELECT NULL::bigint AS id FROM counted WHERE objects >= :limit
 UNION ALL
-SELECT bulk.id, bulk.messages
+SELECT bulk.id
 FROM counted
 CROSS JOIN LATERAL (SELECT DISTINCT bulk_id FROM named WHERE counted.objects < :limit) AS found
 CROSS JOIN LATERAL (SELECT * FROM bulk WHERE bulk.id = found.bulk_id OFFSET 0) AS bulk
@@ -229,24 +229,29 @@ LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id
 WHERE run.finished_at IS NULL OR run.finished_at >= :since;
 
 -- name: pull_bulks :many
--- The same for what has ended of some bulks: their messages are a range of ids.
-WITH oldest AS (
-    SELECT final.message_id
+-- The same for what has ended of some bulks, one bulk after the other and each in the order of its messages: they are
+-- a range of ids, of which the index has what is not pulled yet. So no more is read than is handed out.
+WITH taken AS (
+    SELECT ended.message_id
     FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
-    JOIN bulk ON bulk.id = wanted.id AND bulk.account_id = :account_id
-    CROSS JOIN LATERAL (SELECT message_id FROM final
-                        WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id OFFSET 0) AS ended
-    JOIN final ON final.message_id = ended.message_id
-    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
-    WHERE object.bulk_id = bulk.id AND NOT final.pulled AND final.done_at > :since
-      AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-      AND (:application_id::text IS NULL OR object.application_id = :application_id)
-      AND (:campaign::text IS NULL OR object.campaign = :campaign)
-    ORDER BY final.done_at
+    CROSS JOIN LATERAL (SELECT id, last_id FROM bulk
+                        WHERE bulk.id = wanted.id AND bulk.account_id = :account_id OFFSET 0) AS bulk
+    CROSS JOIN LATERAL (
+        SELECT final.message_id
+        FROM final
+        CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
+        WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id AND NOT final.pulled
+          AND final.done_at > :since AND object.bulk_id = bulk.id
+          AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+          AND (:application_id::text IS NULL OR object.application_id = :application_id)
+          AND (:campaign::text IS NULL OR object.campaign = :campaign)
+        ORDER BY final.message_id
+        LIMIT :limit
+        FOR UPDATE OF final SKIP LOCKED
+    ) AS ended
     LIMIT :limit
-    FOR UPDATE OF final SKIP LOCKED
 )
-UPDATE final SET pulled = true, pulled_at = :now FROM oldest WHERE final.message_id = oldest.message_id AND NOT final.pulled
+UPDATE final SET pulled = true, pulled_at = :now FROM taken WHERE final.message_id = taken.message_id AND NOT final.pulled
 RETURNING final.message_id AS id;
 
 -- name: pull_message :many

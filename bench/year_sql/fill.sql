@@ -155,8 +155,9 @@ r AS (
     SELECT id, 1, at + interval '61 min', at + interval '61 min', 5, 0, 'DELIVRD' FROM bench_part WHERE by_sms AND status > 0
 )
 INSERT INTO sms_end (message_id, route_id, sender, parts, price, currency, mcc_mnc, line_status, line_error, account_id,
-                     sent_at)
-SELECT id, 1, 'Shop', 1, 0.05, 'EUR', '440' || 10 + r % 3, 15, 4101, account_id, at
+                     sent_at, ended_at)
+SELECT id, 1, 'Shop', 1, 0.05, 'EUR', '440' || 10 + r % 3, 15, 4101, account_id, at,
+       LEAST(:now::timestamptz, at + (r % 30000) * interval '1 ms')
 FROM bench_part WHERE by_sms AND status > 0;
 
 -- name: write_tries :exec

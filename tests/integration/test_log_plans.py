@@ -92,6 +92,7 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
         "account_ids": [scene.account_id],
         "limit": 50,
         "most": 1000,
+        "messages": 5000,
     }
     parts: list[dict[str, object]] = [
         {},
@@ -123,6 +124,10 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
                     assert _are_two_days_by(column, newest), (part, newest)
                     assert _are_two_days_by(column, horizon), horizon
                     assert _are_two_days_by("pkey", in_bulks), (part, in_bulks)
+                for table in ("message_object", "bulk") if part else ():
+                    newest = await ways_to(conn, "newest_bulks", table, **values, **part)
+                    assert len(newest) == 2, (part, newest)
+                    assert all(way.endswith("by key") for way in newest), (part, newest)
                 by_sms = await ways_to(conn, "log_by_sms", "sms_end", **values)
                 assert _are_two_days_by("ended_at", by_sms), by_sms
                 for name in ("log_accounts", "log_bulks", "log_by_sms"):

@@ -52,8 +52,7 @@ class Messages:
         is_narrow = bool(asked.destination or asked.message_ids or asked.bulk_ids)
         if not is_narrow:
             by_sms = query.text("leg") == "SMS"
-            by_end = by_sms or query.text("by") == "end"
-            asked = replace(asked, by_end=by_end, by_sms=by_sms)
+            asked = replace(asked, by_end=by_sms or query.text("by") == "end", by_sms=by_sms)
         waits = group == "PENDING" and not is_narrow and not any(map(query.text, _OTHERS))
         if waits:
             found, after = await self._unfinished(visit, asked), None

@@ -8,16 +8,27 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from linegate.domain.ids import day_start, id_time
+from linegate.domain.ids import day_start, first_id_at, id_time
 
-__all__ = ["PROMPT_DAYS", "IdRange", "LateDay", "Span", "days_ended_since", "id_ranges", "spans"]
+__all__ = [
+    "AHEAD",
+    "PROMPT_DAYS",
+    "IdRange",
+    "LateDay",
+    "Span",
+    "days_ended_since",
+    "id_ranges",
+    "spans",
+]
 
 PROMPT_DAYS = 2
 """Days of UTC+9 after that of a message object (UTC) on which its messages end, unless late."""
 
+AHEAD = timedelta(minutes=1)
+"""Ids may be of a little later than what they name: those of a large bulk are made at once."""
+
 _DAY = timedelta(days=1)
 _STEP = timedelta(microseconds=1)
-_AHEAD = timedelta(minutes=1)  # ids may be of a little later than what they name
 _LINE_DAY = timedelta(hours=9)
 _BEFORE = 1  # days that a message's id may be before its object's: chunks of imports
 
@@ -46,6 +57,10 @@ class IdRange(NamedTuple):
         """The first day, and the day behind the last, of a range of whole days."""
         return _day_of(self.first), _day_of(self.end)
 
+    def until(self, at: datetime) -> "IdRange":
+        """Those of them that may have been made until an instant."""
+        return IdRange(self.first, max(self.first, min(self.end, first_id_at(at + AHEAD))))
+
 
 def spans(since: datetime, until: datetime, now: datetime) -> Iterator[Span]:
     """A time cut into spans, the newest first: the last day, and then twice as much each time."""
@@ -64,7 +79,7 @@ def days_ended_since(span: Span) -> date:
 
 def id_ranges(span: Span, late: Iterable[LateDay], now: datetime) -> list[IdRange]:
     """The days of ids of what was sent or ended in a span, the newest first, without gaps."""
-    newest = (min(span.until, max(now, span.since)) + _AHEAD).date()
+    newest = (min(span.until, max(now, span.since)) + AHEAD).date()
     days = [(span.since.date() - (PROMPT_DAYS + _BEFORE) * _DAY, newest)]
     days += [(each.day - _BEFORE * _DAY, each.last_day + _DAY) for each in late]
     joined: list[tuple[date, date]] = []

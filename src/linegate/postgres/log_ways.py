@@ -1,6 +1,6 @@
 """Queries of the log's ways in: each gives places of some accounts' messages, the newest first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ __all__ = [
     "BulkRange",
     "LogFilter",
     "Lying",
+    "NewestBulks",
     "PartSums",
     "Place",
     "bulk_ranges",
@@ -24,6 +25,7 @@ __all__ = [
     "log_messages",
     "log_network",
     "log_unfinished",
+    "newest_bulks",
     "open_bulks",
     "part_bulks",
     "sums_of_part",
@@ -41,7 +43,8 @@ Place = tuple[datetime, int]
 class LogFilter(NamedTuple):
     """What every way in filters by; None means any. before: a cursor's place, exclusive.
 
-    by_end: messages stand at their end, and not at when they were sent.
+    by_end: messages stand at their end, and not at when they were sent. by_sms: only those that
+    their SMS leg ended.
     """
 
     account_ids: Sequence[int]
@@ -55,6 +58,7 @@ class LogFilter(NamedTuple):
     application_id: str | None = None
     campaigns: Sequence[str] | None = None
     by_end: bool = False
+    by_sms: bool = False
 
     @property
     def names_a_part(self) -> bool:
@@ -94,15 +98,22 @@ class BulkRange(NamedTuple):
     account_id: int
 
 
+class NewestBulks(NamedTuple):
+    """The newest bulks of a part; rest_before: others lie before this id; None: these are all."""
+
+    ids: Sequence[int]
+    rest_before: int | None
+
+
 class PartSums(NamedTuple):
     """Sums of a part of an account in some days; 1 may stand for what is not added up yet.
 
-    ended, by_sms: with the statuses that are asked for; around: the same of the whole account.
+    ended: with the statuses, and in the leg, that are asked for; around: the same of the whole
+    account.
     """
 
     accepted: int
     ended: int
-    by_sms: int
     around: int
 
 
@@ -121,6 +132,7 @@ async def sums_of_part(conn: Connection, asked: LogFilter, ids: IdRange) -> dict
         conn,
         account_ids=asked.account_ids,
         statuses=asked.statuses,
+        by_sms=asked.by_sms,
         first_day=first_day,
         end_day=end_day,
         first_id=ids.first,
@@ -142,8 +154,8 @@ async def log_accounts(
 
     bulk_ids: only what belongs to one of these.
     """
-    values = _values(asked)
-    since = values.pop("since")
+    values = _values(asked, without=["by_sms", "since"])
+    since = asked.since
     rows = await bundled().log_accounts.many(
         conn,
         sinces=[(horizons or {}).get(account_id, since) for account_id in asked.account_ids],
@@ -159,9 +171,7 @@ async def log_horizons(
     conn: Connection, asked: LogFilter, ids: IdRange, *, most: int
 ) -> dict[int, datetime]:
     """From when on an account has at most `most` ended messages of each status; absent: always."""
-    values = _values(asked)
-    for name in ("limit", *asked.part):
-        del values[name]
+    values = _values(asked, without=["by_sms", "limit", *asked.part])
     rows = await bundled().log_horizons.many(
         conn, most=most, first_id=ids.first, end_id=ids.end, **values
     )
@@ -170,8 +180,7 @@ async def log_horizons(
 
 async def log_by_sms(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
     """The newest that their SMS leg ended, by their end."""
-    values = _values(asked)
-    del values["by_end"]
+    values = _values(asked, without=["by_end", "by_sms"])
     rows = await bundled().log_by_sms.many(conn, first_id=ids.first, end_id=ids.end, **values)
     return _places(rows)
 
@@ -191,6 +200,24 @@ async def part_bulks(
     return None if len(rows) > most else [row["id"] for row in rows]
 
 
+async def newest_bulks(
+    conn: Connection, asked: LogFilter, ids: IdRange, *, most: int, messages: int
+) -> dict[int, NewestBulks]:
+    """The newest bulks of the part that is asked for: of `most` objects of each account, with at
+    most so many messages.
+    """
+    rows = await bundled().newest_bulks.many(
+        conn,
+        account_ids=asked.account_ids,
+        first_id=ids.first,
+        end_id=ids.end,
+        most=most,
+        messages=messages,
+        **asked.part,
+    )
+    return {account_id: NewestBulks(bulk_ids or [], rest) for account_id, bulk_ids, rest in rows}
+
+
 async def bulk_ranges(
     conn: Connection, account_ids: Sequence[int], bulk_ids: Sequence[int]
 ) -> list[BulkRange]:
@@ -208,22 +235,24 @@ async def log_bulks(
     *,
     network: str | None = None,
 ) -> list[Place]:
-    """The newest places of some bulks; ids: where the bulks and their messages lie."""
+    """The newest places of some bulks; ids: where these and their messages lie.
+
+    network: only of what ended by SMS in one of these.
+    """
     rows = await bundled().log_bulks.many(
         conn,
         bulk_ids=bulk_ids,
         network=network,
         first_id=ids.first,
         end_id=ids.end,
-        **_values(asked),
+        **_values(asked if network is None else asked._replace(by_sms=True)),
     )
     return _places(rows)
 
 
 async def log_network(conn: Connection, asked: LogFilter, network: str) -> list[Place]:
     """The newest places that ended by SMS in a network."""
-    values = _values(asked)
-    del values["by_end"]
+    values = _values(asked, without=["by_end", "by_sms"])
     known = network.rstrip("_%") if network[0] != "_" else ""
     rows = await bundled().log_network.many(
         conn,
@@ -313,8 +342,7 @@ async def log_messages(
 
     with_old_unfinished: what has not ended is meant whenever it was accepted.
     """
-    values = _values(asked)
-    del values["by_end"]
+    values = _values(asked, without=["by_end", "by_sms"])
     by_number = destination is not None and not message_ids
     rows = await bundled().log_messages.many(
         conn,
@@ -335,8 +363,8 @@ def _before(place: Place) -> int:
     return max(first_id_at(at), min(id_, first_id_at(at + _MICROSECOND)))
 
 
-def _values(asked: LogFilter) -> dict[str, object]:
-    values = asked._asdict()
+def _values(asked: LogFilter, *, without: Collection[str] = ()) -> dict[str, object]:
+    values = {name: value for name, value in asked._asdict().items() if name not in without}
     values["before_at"], values["before_id"] = values.pop("before")
     return values
 

@@ -5,15 +5,14 @@ first, then twice as much each time until the page is full. In each span the sum
 say how much each account has of what is looked for, and so which way reads least.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple
 
 from linegate.domain.ids import day_start, first_id_at, id_time
-from linegate.domain.spread import IdRange, days_ended_since, id_ranges, spans
+from linegate.domain.spread import AHEAD, IdRange, days_ended_since, id_ranges, spans
 from linegate.postgres.log_ways import (
     BulkRange,
     LogFilter,
@@ -27,6 +26,7 @@ from linegate.postgres.log_ways import (
     log_by_sms,
     log_horizons,
     log_unfinished,
+    newest_bulks,
     open_bulks,
     part_bulks,
     sums_of_part,
@@ -36,7 +36,6 @@ from linegate.postgres.pool import Connection, named_days
 __all__ = [
     "USUAL_DEPTH",
     "Depth",
-    "find_by_sms",
     "find_in_bulks",
     "find_newest",
     "find_unfinished",
@@ -45,7 +44,6 @@ __all__ = [
 _DAY = timedelta(days=1)
 _UNFINISHED = {7, 26}  # the public statuses of what has not ended
 _LIVES = timedelta(days=8)  # of most messages, from acceptance to the last event that may come
-_AHEAD = timedelta(minutes=1)  # ids may be of a little later than what they name
 _LAST_ID = (1 << 63) - 2
 _FEW_OBJECTS = 500  # whose bulks are gone through for what has not ended
 
@@ -54,15 +52,17 @@ _FEW_OBJECTS = 500  # whose bulks are gone through for what has not ended
 class Depth:
     """How much is looked through in one way before another is taken.
 
-    few:   messages of an account's part in some days that its bulks lead to at once, in any order.
+    few:   messages of an account's part in some days that are not looked for among the newest.
     front: ended messages of each status that are looked through for a larger part.
-    many:  messages of parts that their bulks lead to if they were not at the front.
+    first: messages of a part's newest bulks that are read before it is asked what is left.
+    many:  messages of parts that their bulks lead to at all.
     large: bulks of more messages are not read one by one.
     dear:  for one message that its bulk leads to, so many of the account can be gone past.
     """
 
     few: int = 5000
     front: int = 1000
+    first: int = 20_000
     many: int = 100_000
     large: int = 10_000
     dear: int = 3
@@ -70,66 +70,91 @@ class Depth:
 
 USUAL_DEPTH = Depth()
 
-_Way: TypeAlias = Callable[[Connection, LogFilter, IdRange], Awaitable[list[Place]]]
-
 
 async def find_newest(
     conn: Connection, asked: LogFilter, depth: Depth, now: datetime
 ) -> set[Place]:
     """The newest that have ended, at most a page."""
-    return await _back_in_time(conn, asked, partial(_in_days, depth=depth), now)
-
-
-async def find_by_sms(conn: Connection, asked: LogFilter, now: datetime) -> set[Place]:
-    """The newest that their SMS leg ended, by their end; at most a page."""
-    return await _back_in_time(conn, asked._replace(by_end=True), _by_sms_in_days, now)
-
-
-async def _back_in_time(conn: Connection, asked: LogFilter, way: _Way, now: datetime) -> set[Place]:
     found = set[Place]()
     async with named_days(conn):
         for span in spans(asked.since, min(asked.until, asked.before[0]), now):
             rest = asked._replace(since=span.since, until=span.until)
             late = await late_days(conn, asked.account_ids, days_ended_since(span))
             for ids in id_ranges(span, late, now):
-                found |= set(await way(conn, rest, ids))
+                found |= set(await _in_days(conn, rest, ids, depth))
             if len(found) >= asked.limit:
                 break
     return set(sorted(found, reverse=True)[: asked.limit])
 
 
-async def _by_sms_in_days(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
-    if asked.names_a_part:
-        sums = await sums_of_part(conn, asked, ids)
-        asked = asked.of(id_ for id_, known in sums.items() if known.by_sms)
-    return await log_by_sms(conn, asked, ids)
-
-
 async def _in_days(conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth) -> list[Place]:
     """The newest that have ended of some days."""
     if not asked.names_a_part:
-        return await log_accounts(conn, asked, ids)
+        return await _all(conn, asked, ids)
     sums = await sums_of_part(conn, asked, ids)
-    having = [id_ for id_, known in sums.items() if known.ended]
-    few = {id_ for id_ in having if sums[id_].accepted <= depth.few}
-    others = asked.of(id_ for id_ in having if id_ not in few)
-    found, behind, since = await _at_the_front(conn, others, ids, depth)
-    rest = asked.of((*few, *behind))._replace(since=since)
-    return found + await _behind(conn, rest, ids, sums, depth) if rest.account_ids else found
+    sums = {id_: known for id_, known in sums.items() if known.ended}
+    ids = ids.until(min(asked.until, asked.before[0]))  # nothing is sent before it is accepted
+    few = [id_ for id_, known in sums.items() if known.accepted <= depth.few or asked.by_sms]
+    front = await _at_the_front(conn, asked.of(sums.keys() - few), ids, depth)
+    newest = await _in_newest_bulks(conn, asked.of((*few, *front.behind)), ids, sums, depth)
+    found = _newest_of({*front.places, *newest.places}, asked.limit)
+    rest = asked.of(newest.behind)
+    if not rest.account_ids:
+        return found
+    if len(found) == asked.limit:
+        older = IdRange(ids.first, min(ids.end, newest.behind_before))
+        return found + await _all(conn, rest._replace(since=found[-1][0]), older)
+    return found + await _behind(conn, rest, ids, sums, depth)
 
 
-async def _at_the_front(
-    conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth
-) -> tuple[list[Place], list[int], datetime]:
-    """Those among the newest of each account; the accounts that may have more for the page behind
-    these, and since when that would have to be.
-    """
+async def _all(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
+    """The newest, each account's in their order, going past all that is not asked for."""
+    way = log_by_sms if asked.by_sms else log_accounts
+    return await way(conn, asked, ids)
+
+
+class _Looked(NamedTuple):
+    """What was found, and the accounts that have more which was not looked at; with ids before."""
+
+    places: list[Place]
+    behind: list[int]
+    behind_before: int = _LAST_ID
+
+
+def _newest_of(places: set[Place], limit: int) -> list[Place]:
+    return sorted(places, reverse=True)[:limit]
+
+
+async def _at_the_front(conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth) -> _Looked:
+    """Those among the newest of each account."""
     if not asked.account_ids:
-        return [], [], asked.since
+        return _Looked([], [])
     horizons = await log_horizons(conn, asked, ids, most=depth.front)
     found = await log_accounts(conn, asked, ids, horizons=horizons)
     since = found[-1][0] if len(found) == asked.limit else asked.since
-    return found, [id_ for id_, at in horizons.items() if at > since], since
+    return _Looked(found, [id_ for id_, at in horizons.items() if at > since])
+
+
+async def _in_newest_bulks(
+    conn: Connection,
+    asked: LogFilter,
+    ids: IdRange,
+    sums: Mapping[int, PartSums],
+    depth: Depth,
+) -> _Looked:
+    """Those of each account's newest bulks of the part: about so many as fill a page twice."""
+    if not asked.account_ids:
+        return _Looked([], [])
+    accounts = len(asked.account_ids)
+    share = max(sums[id_].accepted // sums[id_].ended for id_ in asked.account_ids)
+    most = max(1, min(depth.first, 2 * asked.limit * (share + 1)) // accounts)
+    messages = min(depth.first, max(depth.first // accounts, depth.large))
+    newest = await newest_bulks(conn, asked, ids, most=most, messages=messages)
+    bulks = [bulk_id for known in newest.values() for bulk_id in known.ids]
+    places = await log_bulks(conn, asked, ids, bulks) if bulks else []
+    rest = {id_: known.rest_before for id_, known in newest.items() if known.rest_before}
+    before = max(rest.values(), default=0)
+    return _Looked(places, list(rest), first_id_at(id_time(before) + AHEAD))
 
 
 async def _behind(
@@ -139,14 +164,14 @@ async def _behind(
     sums: Mapping[int, PartSums],
     depth: Depth,
 ) -> list[Place]:
-    """The newest by their bulks, or by going past all of their account that have ended alike."""
+    """The newest by all bulks, or by going past all of their account that have ended alike."""
     apart = asked.of(id_ for id_ in asked.account_ids if _is_by_bulks(sums[id_], depth))
     bulks = await part_bulks(conn, apart, ids, most=depth.many) if apart.account_ids else []
     if bulks is None:
-        return await log_accounts(conn, asked, ids)
+        return await _all(conn, asked, ids)
     found = await log_bulks(conn, apart, ids, bulks) if bulks else []
     others = asked.of(id_ for id_ in asked.account_ids if id_ not in apart.account_ids)
-    return found + await log_accounts(conn, others, ids) if others.account_ids else found
+    return found + await _all(conn, others, ids) if others.account_ids else found
 
 
 def _is_by_bulks(known: PartSums, depth: Depth) -> bool:
@@ -178,7 +203,11 @@ async def _few_bulks(conn: Connection, asked: LogFilter, first: int) -> list[Lyi
     """The bulks of a part from an id on, if they are few."""
     ids = IdRange(first, max(first, first_id_at(asked.until)))
     async with named_days(conn):
-        found = await part_bulks(conn, asked, ids, most=_FEW_OBJECTS)
+        sums = await sums_of_part(conn, asked, ids)
+        having = asked.of(id_ for id_, known in sums.items() if known.accepted)
+        if not having.account_ids:
+            return []
+        found = await part_bulks(conn, having, ids, most=_FEW_OBJECTS)
     return None if found is None else await _lying(conn, asked.account_ids, found)
 
 
@@ -217,7 +246,7 @@ def _window(asked: LogFilter, bulks: Sequence[BulkRange]) -> LogFilter:
     """When messages of bulks may have been sent, as far as that is known."""
     ends = [each.finished_at for each in bulks if each.finished_at is not None]
     until = min(asked.until, max(ends)) if len(ends) == len(bulks) else asked.until
-    since = max(asked.since, id_time(bulks[0].id) - _AHEAD)
+    since = max(asked.since, id_time(bulks[0].id) - AHEAD)
     return asked._replace(since=since, until=until)
 
 

@@ -27,7 +27,6 @@ from linegate.postgres.pool import Connection, Pool
 from linegate.report.log_search import (
     USUAL_DEPTH,
     Depth,
-    find_by_sms,
     find_in_bulks,
     find_newest,
     find_unfinished,
@@ -138,17 +137,14 @@ class Logbook:
             return await _by_message(conn, asked, wanted, bulks)
         if asked.network is not None and bulks is None:
             return await log_network(conn, wanted, asked.network)
-        now = self._clock.now()
-        if asked.by_sms:
-            return sorted(await find_by_sms(conn, wanted, now), reverse=True)
         # What ends between the two is found twice and not missed.
         found = set[Place]()
-        if asked.network is None and not asked.by_end:
+        if asked.network is None and not wanted.by_end:
             found |= await find_unfinished(conn, wanted, bulks, asked.since)
         if bulks is not None:
             found |= await find_in_bulks(conn, wanted, bulks, self._depth, network=asked.network)
         else:
-            found |= await find_newest(conn, wanted, self._depth, now)
+            found |= await find_newest(conn, wanted, self._depth, self._clock.now())
         by_message = {id_: at for at, id_ in sorted(found)}
         places = sorted(((at, id_) for id_, at in by_message.items()), reverse=True)
         return places[: wanted.limit]
@@ -176,7 +172,8 @@ class Logbook:
             asked.entity_id,
             asked.application_id,
             asked.campaigns,
-            asked.by_end,
+            asked.by_end or asked.by_sms,
+            asked.by_sms,
         )
 
 

@@ -19,11 +19,10 @@ WHERE fresh.ended_on >= :since AND fresh.ended_on - fresh.day > :prompt::integer
 
 -- name: sums_of_part :many
 -- Of each account: how many messages of a part of it were accepted in some days; how many of these ended with some
--- statuses, and of these in their SMS leg; and how many of the whole account ended so. Each is one more while
--- something of the days, whosever it is, is not added up yet.
+-- statuses, or so in their SMS leg; and how many of the whole account did. Each is one more while something of the
+-- days, whosever it is, is not added up yet.
 SELECT mine.account_id, COALESCE(known.accepted, 0) + fresh.accepted AS accepted,
-       COALESCE(known.ended, 0) + fresh.ended AS ended, COALESCE(known.by_sms, 0) + fresh.ended AS by_sms,
-       COALESCE(known.around, 0) + fresh.ended AS around
+       COALESCE(known.ended, 0) + fresh.ended AS ended, COALESCE(known.around, 0) + fresh.ended AS around
 FROM (SELECT EXISTS (SELECT 1 FROM tally
                      WHERE object_id >= :first_id AND object_id < :end_id AND status = 0)::integer AS accepted,
              EXISTS (SELECT 1 FROM tally
@@ -32,10 +31,9 @@ FROM (SELECT EXISTS (SELECT 1 FROM tally
 CROSS JOIN unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN LATERAL (
     SELECT sum(messages) FILTER (WHERE status = 0 AND is_asked)::bigint AS accepted,
-           sum(messages) FILTER (WHERE status > 0 AND is_asked)::bigint AS ended,
-           sum(by_sms) FILTER (WHERE is_asked)::bigint AS by_sms,
-           sum(messages) FILTER (WHERE status > 0)::bigint AS around
-    FROM (SELECT status, messages, by_sms,
+           sum(of_leg) FILTER (WHERE status > 0 AND is_asked)::bigint AS ended,
+           sum(of_leg) FILTER (WHERE status > 0)::bigint AS around
+    FROM (SELECT status, messages, CASE WHEN :by_sms::boolean THEN by_sms ELSE messages END AS of_leg,
                  (:sender_id::bigint IS NULL OR sender_id = :sender_id)
                  AND (:entity_id::text IS NULL OR entity_id = :entity_id)
                  AND (:application_id::text IS NULL OR application_id = :application_id)
@@ -105,6 +103,27 @@ FROM (SELECT bulk_id FROM message_object
         AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns))
       LIMIT :limit) AS found;
 
+-- name: newest_bulks :many
+-- The newest bulks of a part of each account: those of its newest :most message objects, as far as they have at most
+-- :messages together. rest_before: the oldest object of these, if there may be older ones.
+SELECT mine.account_id, array_agg(DISTINCT newest.bulk_id) FILTER (WHERE newest.so_far <= :messages) AS bulk_ids,
+       CASE WHEN count(*) = :most OR max(newest.so_far) > :messages
+            THEN COALESCE(min(newest.id) FILTER (WHERE newest.so_far <= :messages), max(newest.id)) END AS rest_before
+FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+CROSS JOIN LATERAL (
+    SELECT object.id, object.bulk_id, sum(COALESCE(bulk.messages, 0)) OVER (ORDER BY object.id DESC) AS so_far
+    FROM (SELECT id, bulk_id FROM message_object
+          WHERE message_object.account_id = mine.account_id AND id >= :first_id AND id < :end_id
+            AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
+            AND (:entity_id::text IS NULL OR entity_id = :entity_id)
+            AND (:application_id::text IS NULL OR application_id = :application_id)
+            AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns))
+          ORDER BY id DESC LIMIT :most::integer) AS object
+    LEFT JOIN LATERAL (SELECT messages FROM bulk
+                       WHERE bulk.id = object.bulk_id AND bulk.id >= :first_id AND bulk.id < :end_id OFFSET 0) AS bulk ON true
+) AS newest
+GROUP BY mine.account_id;
+
 -- name: log_bulks :many
 -- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each
 -- bulk and not for each message. OFFSET keeps the other conditions out of the range scans, and their order is that of
@@ -133,10 +152,10 @@ CROSS JOIN LATERAL (SELECT CASE WHEN :by_end::boolean THEN final.done_at ELSE fi
 WHERE final.object_id = ANY(object.ids) AND final.status = ANY(:statuses::smallint[])
   AND stood.at >= :since AND stood.at <= :until
   AND (stood.at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
-  AND (:network::text IS NULL
+  AND (NOT :by_sms::boolean
        OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id
                   AND sms_end.message_id >= :first_id AND sms_end.message_id < :end_id
-                  AND sms_end.mcc_mnc LIKE :network))
+                  AND (:network::text IS NULL OR sms_end.mcc_mnc LIKE :network)))
 ORDER BY stood.at DESC, final.message_id DESC
 LIMIT :limit;
 

@@ -130,13 +130,7 @@ async def running_worker(
             )
         )
         await stack.enter_async_context(kept_time(store.pool, clock))
-        line = await stack.enter_async_context(
-            LineClient(
-                settings.line_api_url,
-                timeouts=Timeouts(total=settings.line_timeout, connect=settings.line_timeout / 2),
-                connections=settings.line_connections,
-            )
-        )
+        line = await stack.enter_async_context(_line(settings))
         client = await stack.enter_async_context(
             WebhookClient(Guard(allow_private=settings.webhook_allow_private))
         )
@@ -159,6 +153,14 @@ async def running_worker(
                 served(app, settings.metrics_host, settings.metrics_port)
             )
         yield supervisor
+
+
+def _line(settings: Settings) -> LineClient:
+    return LineClient(
+        settings.line_api_url,
+        timeouts=Timeouts(total=settings.line_timeout, connect=settings.line_timeout / 2),
+        connections=settings.line_connections,
+    )
 
 
 def _probes(store: Store, metrics: Metrics, supervisor: Supervisor) -> ASGIApp:

@@ -111,24 +111,7 @@ def create_app(
         Exception: _on_unexpected,
         **dict.fromkeys(AWAY, _on_database_away),
     }
-    app = Starlette(
-        routes=[
-            *_messages("/line/1", routes.messages),
-            _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
-            _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
-            *_divisions("/provisioning/1/applications", routes.applications),
-            *_divisions("/provisioning/1/entities", routes.entities),
-            *_operators("/operator/1", routes.operators),
-            *_notifications("/subscriptions/1", routes.notifications),
-            _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
-            _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
-            Route("/health/live", routes.health.live, methods=["GET"]),
-            Route("/health/ready", routes.health.ready, methods=["GET"]),
-            Route("/metrics", routes.health.metrics, methods=["GET"]),
-            *more,
-        ],
-        exception_handlers={**handlers},
-    )
+    app = Starlette(routes=[*_all(routes), *more], exception_handlers={**handlers})
     app.router.redirect_slashes = False  # a path is known or it is not: no answer outside our form
     return Front(
         app,
@@ -138,6 +121,23 @@ def create_app(
         metrics=metrics,
         tracer=tracer,
     )
+
+
+def _all(routes: Routes) -> list[Route]:
+    return [
+        *_messages("/line/1", routes.messages),
+        _route("/auth/1/session", POST=routes.sessions.create, DELETE=routes.sessions.destroy),
+        _route("/auth/1/oauth2/token", POST=routes.sessions.issue),
+        *_divisions("/provisioning/1/applications", routes.applications),
+        *_divisions("/provisioning/1/entities", routes.entities),
+        *_operators("/operator/1", routes.operators),
+        *_notifications("/subscriptions/1", routes.notifications),
+        _route("/line/webhook/{sender:path}", POST=routes.line_webhook.__call__),
+        _route("/sms/receipts/{token}", POST=routes.sms_webhook.__call__),
+        Route("/health/live", routes.health.live, methods=["GET"]),
+        Route("/health/ready", routes.health.ready, methods=["GET"]),
+        Route("/metrics", routes.health.metrics, methods=["GET"]),
+    ]
 
 
 def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> Route:

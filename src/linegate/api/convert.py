@@ -140,9 +140,7 @@ async def sender_of(
 
     What its entity or application says of templates counts above what the sender says.
     """
-    platform = message.options.platform if message.options else None
-    application_id = (platform.application_id or None) if platform else None
-    entity_id = (platform.entity_id or None) if platform else None
+    application_id, entity_id = _platform(message)
     policy = await directory.policy(account_id, now)
     name = message.sender or policy.default_sender(application_id, entity_id)
     if name is None:
@@ -152,6 +150,14 @@ async def sender_of(
         return Violation(f"{path}.sender", "must be the name of a sender of this account")
     templates = policy.templates(application_id, entity_id)
     return sender if templates is None else replace(sender, needs_template=templates == "required")
+
+
+def _platform(message: LineMessage) -> tuple[str | None, str | None]:
+    """The application and the entity that a message names."""
+    platform = message.options.platform if message.options else None
+    if platform is None:
+        return None, None
+    return platform.application_id or None, platform.entity_id or None
 
 
 async def _to_object(
@@ -164,10 +170,7 @@ async def _to_object(
     is_trial: bool,
 ) -> MessageObject | list[Violation]:
     options = message.options
-    platform = options.platform if options else None
-    application_id = (platform.application_id or None) if platform else None
-    entity_id = (platform.entity_id or None) if platform else None
-    policy = await directory.policy(account_id, now)
+    application_id, entity_id = _platform(message)
     sender = await sender_of(message, path, account_id, directory, now)
     if isinstance(sender, Violation):
         return [sender]
@@ -188,21 +191,7 @@ async def _to_object(
         validity=_validity(options.validity_period if options else None),
         window=_window(window),
         zones=_zones(window, countries),
-        endpoint_id=0
-        if is_trial
-        else await _endpoint(
-            message.webhooks,
-            account_id,
-            policy.endpoint_id(application_id, entity_id),
-            endpoint_for(
-                await directory.subscriptions(account_id, now),
-                sender=sender.name,
-                application_id=application_id,
-                entity_id=entity_id,
-            ),
-            directory,
-            now,
-        ),
+        endpoint_id=0 if is_trial else await _endpoint(message, sender, directory, now),
         entity_id=entity_id,
         application_id=application_id,
         campaign=(options.campaign_reference_id or None) if options else None,
@@ -269,23 +258,26 @@ def _wants_interim(webhooks: Webhooks | None) -> bool:
 
 
 async def _endpoint(
-    webhooks: Webhooks | None,
-    account_id: int,
-    of_division: int | None,
-    subscribed: int | None,
-    directory: Directory,
-    now: datetime,
+    message: LineMessage, sender: Sender, directory: Directory, now: datetime
 ) -> int:
     """Where reports go: the message's own URL, else what subscriptions and settings say.
 
-    subscribed:  the endpoint of the subscription that means the message.
-    of_division: the endpoint that the message's entity or application sets.
-    Returns:     0 for nowhere.
+    Returns: 0 for nowhere.
     """
+    webhooks, account_id = message.webhooks, sender.account_id
     delivery = webhooks.delivery if webhooks else None
     if delivery is not None and delivery.notify is False:
         return 0
     if webhooks is not None and delivery is not None and delivery.url:
         content_type = webhooks.content_type or "application/json"
         return await directory.endpoint(account_id, delivery.url, content_type, now)
+    application_id, entity_id = _platform(message)
+    subscribed = endpoint_for(
+        await directory.subscriptions(account_id, now),
+        sender=sender.name,
+        application_id=application_id,
+        entity_id=entity_id,
+    )
+    policy = await directory.policy(account_id, now)
+    of_division = policy.endpoint_id(application_id, entity_id)
     return subscribed or of_division or await directory.default_endpoint(account_id, now) or 0

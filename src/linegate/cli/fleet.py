@@ -7,7 +7,7 @@ One that dies is started again after a pause.
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,13 +55,7 @@ async def run_all(settings: Settings, *, sandbox: bool, metrics_folder: str) -> 
         if sandbox:
             prepared = await prepare(store, settings)
             settings = replace(settings, line_api_url=prepared.line_url)
-            descriptor = prepared.listening.fileno()
-            smpp = prepared.smpp.fileno()
-            arguments = ["simulate", "--fd", str(descriptor), "--smpp-fd", str(smpp)]
-            keep = _keep(
-                "simulator", arguments, settings, descriptor, smpp, again=prepared.configure
-            )
-            lasting.create_task(keep)
+            lasting.create_task(_keep_simulator(prepared, settings))
             await prepared.configure()
         if store.server is not None:
             lasting.create_task(_watch(store.server))
@@ -92,6 +86,12 @@ async def _watch(server: EmbeddedServer) -> None:
             _log.error("database.not_started", error=str(error), pause_s=_LOOK_EVERY)
 
 
+async def _keep_simulator(prepared: Sandbox, settings: Settings) -> None:
+    line, smpp = prepared.listening.fileno(), prepared.smpp.fileno()
+    arguments = ["simulate", "--fd", str(line), "--smpp-fd", str(smpp)]
+    await _keep("simulator", arguments, settings, line, smpp, again=prepared.configure)
+
+
 async def _keep_worker(name: str, settings: Settings, told: Workers) -> None:
     arguments = ["worker", "--beat", str(told.file_of(name))]
 
@@ -118,17 +118,7 @@ async def _keep(
     starts = 0
     while True:
         started = asyncio.get_running_loop().time()
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "linegate",
-            *arguments,
-            "--until-stdin-closes",
-            stdin=asyncio.subprocess.PIPE,
-            env=_environment(settings),
-            pass_fds=descriptors,
-            start_new_session=True,  # Ctrl-C is ours: we tell the children in order
-        )
+        child = await _started(arguments, settings, descriptors)
         starts += 1
         telling = asyncio.ensure_future(again()) if again is not None and starts > 1 else None
         try:
@@ -144,6 +134,22 @@ async def _keep(
         pause = _PAUSES[min(failures, len(_PAUSES)) - 1] if failures else _PAUSES[0]
         _log.error("child.ended", child=name, code=code, pause_s=pause)
         await asyncio.sleep(pause)
+
+
+async def _started(
+    arguments: Sequence[str], settings: Settings, descriptors: Sequence[int]
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "linegate",
+        *arguments,
+        "--until-stdin-closes",
+        stdin=asyncio.subprocess.PIPE,
+        env=_environment(settings),
+        pass_fds=descriptors,
+        start_new_session=True,  # Ctrl-C is ours: we tell the children in order
+    )
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

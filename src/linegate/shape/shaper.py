@@ -15,7 +15,7 @@ from linegate.clock import Clock
 from linegate.domain.decide import CANCELLED, EXPIRED_WAITING, Finish
 from linegate.domain.decide_sms import start_sms
 from linegate.domain.pace import LATEST
-from linegate.domain.release import LEAD, Run, Track, behind, plan_release
+from linegate.domain.release import LEAD, Release, Run, Track, behind, plan_release
 from linegate.low_water import LowWater
 from linegate.metrics import Metrics
 from linegate.postgres.pool import Connection, Pool, transaction
@@ -145,22 +145,7 @@ class Shaper:
             now=now,
             behind=behind(self._took),
         )
-        for track, at in plan.eligible:
-            await mark_eligible(conn, track.id, eligible_at=at)
-        if plan.turns:
-            await give_slots(conn, turns[: len(plan.turns)], plan.turns)
-        released = len(plan.turns)
-        for take in plan.takes:
-            eligible_at = None
-            if run.pace is None:
-                eligible_at = take.track.eligible_at or take.due_ats[0]
-            released += await release(
-                conn,
-                take.track.id,
-                take.due_ats,
-                paced=run.pace is not None,
-                eligible_at=eligible_at,
-            )
+        released = await _carry_out(conn, plan, turns, paced=run.pace is not None)
         for track in plan.expired:
             if not await self._fail_over(conn, track, now):
                 await self._end(conn, track.id, EXPIRED_WAITING, now)
@@ -259,3 +244,18 @@ class Shaper:
             paused_at=run.paused_at,
             repace=run.repace,
         )
+
+
+async def _carry_out(conn: Connection, plan: Release, turns: Sequence[int], *, paced: bool) -> int:
+    """Write what a plan lets go; gives how many messages became due. turns: who came back."""
+    for track, at in plan.eligible:
+        await mark_eligible(conn, track.id, eligible_at=at)
+    if plan.turns:
+        await give_slots(conn, turns[: len(plan.turns)], plan.turns)
+    released = len(plan.turns)
+    for take in plan.takes:
+        eligible_at = None if paced else take.track.eligible_at or take.due_ats[0]
+        released += await release(
+            conn, take.track.id, take.due_ats, paced=paced, eligible_at=eligible_at
+        )
+    return released

@@ -12,7 +12,7 @@ from linegate.domain.policy import Limits
 from linegate.postgres.identities import KeyListed, KeyRules, list_keys
 from support.certificates import a_client_pem
 from support.clock import FakeClock
-from support.console import Visitor, a_user
+from support.console import Visitor, logged_in
 from support.gateway import ACCOUNT, Gateway, running_api
 
 KEYS = "/console/keys"
@@ -39,14 +39,7 @@ async def gateway(database_url: str, clock: FakeClock) -> AsyncIterator[Gateway]
 
 @pytest.fixture
 async def alice(gateway: Gateway, clock: FakeClock) -> Visitor:
-    return await logged_in(gateway, clock, "alice", is_operator=False)
-
-
-async def logged_in(gateway: Gateway, clock: FakeClock, name: str, *, is_operator: bool) -> Visitor:
-    await a_user(gateway, clock, name, account=ACCOUNT, is_operator=is_operator)
-    visitor = Visitor(gateway)
-    await visitor.login(name)
-    return visitor
+    return await logged_in(gateway, clock, "alice", ACCOUNT)
 
 
 async def keys_of(gateway: Gateway) -> list[KeyListed]:
@@ -153,9 +146,11 @@ async def test_only_an_operator_has_a_hand_on_a_key_of_operators(
     assert b"an operator changes it" in (await alice.get(f"{KEYS}?key=1")).body
     assert (await alice.post(f"{KEYS}/change", key="1", **RULES)).status == 400
     assert (await alice.post(f"{KEYS}/rotate", key="1")).status == 400
+    assert (await alice.post(f"{KEYS}/switch", key="1", enabled="0")).status == 303
+    assert (await alice.post(f"{KEYS}/switch", key="1", enabled="1")).status == 400
     [key] = await keys_of(gateway)
-    assert key.rules == above
-    operator = await logged_in(gateway, clock, "ops", is_operator=True)
+    assert (key.rules, key.enabled) == (above, False)
+    operator = await logged_in(gateway, clock, "ops", ACCOUNT, is_operator=True)
     assert b'value="operator:manage" checked' in (await operator.get(f"{KEYS}?key=1")).body
     given = {**RULES, "scope": "operator:manage"}
     assert (await operator.post(f"{KEYS}/change", key="1", **given)).status == 303

@@ -13,7 +13,7 @@ from linegate.postgres.directory import find_webhook_secret
 from linegate.postgres.identities import KeyRules
 from linegate.sealing import account_context
 from support.clock import FakeClock
-from support.console import Visitor, a_user
+from support.console import Visitor, logged_in
 from support.gateway import ACCOUNT, Gateway, a_request, running_api
 
 
@@ -32,15 +32,6 @@ async def alice(gateway: Gateway, clock: FakeClock) -> Visitor:
 async def mallory(gateway: Gateway, clock: FakeClock) -> Visitor:
     await create_account(gateway.store, "other")
     return await logged_in(gateway, clock, "mallory", "other")
-
-
-async def logged_in(
-    gateway: Gateway, clock: FakeClock, name: str, account: str, *, is_operator: bool = False
-) -> Visitor:
-    await a_user(gateway, clock, name, account=account, is_operator=is_operator)
-    visitor = Visitor(gateway)
-    await visitor.login(name)
-    return visitor
 
 
 # Bulks --------------------------------------------------------------------------------------------

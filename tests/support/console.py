@@ -14,7 +14,7 @@ from linegate.postgres.directory import find_account
 from linegate.postgres.identities import insert_token, insert_user
 from support.gateway import Answer, Gateway
 
-__all__ = ["PASSWORD", "Visitor", "a_link", "a_user"]
+__all__ = ["PASSWORD", "Visitor", "a_link", "a_user", "logged_in"]
 
 PASSWORD = "correct horse battery staple"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -104,3 +104,13 @@ class Visitor:
         if found:
             self.csrf = found[1].decode()
         return answer
+
+
+async def logged_in(
+    gateway: Gateway, clock: Clock, name: str, account: str, *, is_operator: bool = False
+) -> Visitor:
+    """A new user of an account, logged in."""
+    await a_user(gateway, clock, name, account=account, is_operator=is_operator)
+    visitor = Visitor(gateway)
+    await visitor.login(name)
+    return visitor

@@ -63,10 +63,8 @@ class KeyPages:
         scopes = KNOWN_SCOPES if visit.viewer.is_operator else ALL_SCOPES
         async with acting(self._pool, visit.actor) as conn:
             key = await _found(conn, visit)
-            if key is None:
-                return missing(visit, "key")
-            if _is_above(key, visit):
-                return refused(visit, "Only an operator can change a key of operators.")
+            if isinstance(key, Response):
+                return key
             asked = _asked({**_limits(form), **_rules(form, key.rules)}, form, scopes)
             if isinstance(asked, str):
                 return refused(visit, asked)
@@ -81,10 +79,8 @@ class KeyPages:
         made = make_key()
         async with acting(self._pool, visit.actor) as conn:
             key = await _found(conn, visit)
-            if key is None:
-                return missing(visit, "key")
-            if _is_above(key, visit):
-                return refused(visit, "Only an operator can rotate a key of operators.")
+            if isinstance(key, Response):
+                return key
             id_ = await rotate_key(
                 conn,
                 visit.viewer.acting_id,
@@ -99,12 +95,12 @@ class KeyPages:
         return await self._answer(visit, made.key)
 
     async def switch(self, visit: Visit) -> Response:
-        """Switch a key on or off."""
+        """Switch a key on or off; an account may switch off any of its own."""
         enabled = visit.form.text("enabled") == "1"
         async with acting(self._pool, visit.actor) as conn:
-            key = await _found(conn, visit)
-            if key is None:
-                return missing(visit, "key")
+            key = await _found(conn, visit, may_be_above=not enabled)
+            if isinstance(key, Response):
+                return key
             await enable_key(conn, visit.viewer.acting_id, key.id, enabled=enabled)
         return back(visit, _PATH, f"Key {key.id} is {'on' if enabled else 'off'}.")
 
@@ -125,10 +121,17 @@ class KeyPages:
         )
 
 
-async def _found(conn: Connection, visit: Visit) -> KeyListed | None:
-    """The key that the form names, if the account has it."""
+async def _found(
+    conn: Connection, visit: Visit, *, may_be_above: bool = False
+) -> KeyListed | Response:
+    """The key that the form names, or why it cannot be had; above: with scopes of operators."""
     keys = await list_keys(conn, visit.viewer.acting_id)
-    return next((each for each in keys if str(each.id) == visit.form.text("key")), None)
+    key = next((each for each in keys if str(each.id) == visit.form.text("key")), None)
+    if key is None:
+        return missing(visit, "key")
+    if _is_above(key, visit) and not may_be_above:
+        return refused(visit, "Only an operator can do that to a key of operators.")
+    return key
 
 
 def _is_above(key: KeyListed, visit: Visit) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -115,3 +116,36 @@ async def test_what_is_pending_is_cut_by_the_other_fields_too(
     for query, count in expected.items():
         page = await bob.get(f"/console/messages?group=PENDING{query}")
         assert page.body.count(b'<td><a href="/console/messages/') == count, query
+
+
+async def test_what_a_search_does_not_understand_is_said(visitor: Visitor) -> None:
+    for query, words in (
+        ("number=%2B81", "“+81” is no number with its country code"),
+        ("number=090-1000-0001", "“090-1000-0001” is no number with its country code"),
+        ("since=yesterday", "From: “yesterday” is no time"),
+        ("until=2026-02-30T00:00", "Until: “2026-02-30T00:00” is no time"),
+        ("since=2026-01-15T09:00&until=2026-01-15T08:00", "The time ends before it begins."),
+        ("group=LOST", "Status: “LOST” is none of DELIVERED, PENDING"),
+        ("sender=nobody", "There is no sender named “nobody”."),
+        ("since=2020-01-01T00:00", "A search goes back 30 days."),
+        ("bulk=x&leg=SMS", "only the time of hand-over is looked at"),
+    ):
+        page = (await visitor.get(f"/console/messages?{query}")).body.decode()
+        assert words in unescape(page), query
+
+
+async def test_a_time_beyond_all_messages_finds_none(visitor: Visitor) -> None:
+    for query in ("since=9999-12-31T23:59", "until=0001-01-01T00:00"):
+        page = await visitor.get(f"/console/messages?{query}")
+        assert page.status == 200
+        assert b'<td><a href="/console/messages/' not in page.body
+
+
+async def test_a_number_is_found_however_its_digits_are_written(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    digits = await gateway.store.pool.fetchval("SELECT destination FROM message LIMIT 1")
+    wide = "".join(chr(ord(each) - ord("0") + 0xFF10) for each in digits)
+    for number in (f"%2B{digits}", f"{digits[:2]} {digits[2:4]}-{digits[4:]}", quote(wide)):
+        page = await visitor.get(f"/console/messages?number={number}")
+        assert b'<td><a href="/console/messages/' in page.body, number

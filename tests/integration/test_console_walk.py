@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -31,6 +32,8 @@ PEM, VICTIMS_PEM = a_client_pem("anybody"), a_client_pem(f"{WORD} client")
 OPEN = {"/login", "/enter", "/static/{name}"}
 # What the one who logs in always may, and what shows no account.
 OF_NOBODY = {"/logout", "/account"}
+SEARCHED = "number message bulk campaign entity application sender group since until by leg after"
+ODD = ("\0<script>alert(1)</script>", "9" * 400, "\uff19" * 18, "0001-01-01T00:00")
 # What asks something and changes nothing, though it is a form.
 LOOK_ONLY = {"/compose/judge", "/senders/{sender_id}/check", "/routes/check", "/guide/check"}
 HEAD = {"HEAD"}
@@ -338,3 +341,32 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
     async with gateway.store.pool.acquire() as conn:
         states = {each.name: each for each in await accounts_with_backlog(conn)}
     assert states[VICTIM].suspended_at is None
+
+
+async def test_odd_words_in_a_path_or_a_field_make_no_route_fall_over(
+    gateway: Gateway, clock: FakeClock, names: dict[str, str]
+) -> None:
+    owner = await login(gateway, clock, "ops", ACCOUNT, is_operator=True)
+    await owner.post("/console/account", account=names["account_id"])
+    faults: list[str] = []
+
+    def look(answer: Any, method: str, path: str, odd: str) -> None:
+        if answer.status >= 500 or b"<script>alert" in answer.body:
+            faults.append(f"{method} {path} {odd[:20]!r}: {answer.status}")
+
+    for method, path in routes(gateway):
+        if path in OPEN | OF_NOBODY:
+            continue
+        for odd in ODD:
+            if "{" in path:
+                odd_names = {**names, path.split("{")[-1].split("}")[0]: quote(odd, safe="")}
+                look(await ask(owner, method, path, odd_names), method, path, odd)
+            for field in FORMS.get(path, {}):
+                given = {key: value.format(**names) for key, value in FORMS[path].items()}
+                at = "/console" + re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
+                look(await owner.post(at, **{**given, field: odd}), method, f"{path} {field}", odd)
+    for field in SEARCHED.split():
+        for odd in ODD:
+            path = f"/messages?{field}={quote(odd)}"
+            look(await owner.get("/console" + path), "GET", path[:40], odd)
+    assert faults == []

@@ -278,6 +278,15 @@ async def test_networks_are_those_of_the_sms(
     assert await ids_of(gateway, key, **asked) == ([public_id(by_sms)] if is_found else [])
 
 
+async def test_a_time_beyond_all_messages_and_a_path_with_nul_find_nothing(
+    gateway: Gateway, key: str
+) -> None:
+    assert await ids_of(gateway, key, sentSince="9999-12-31T23:59:59.000+0000") == []
+    assert await ids_of(gateway, key, sentUntil="0001-01-01T00:00:00.000+0000") == []
+    for path in ("/line/1/messages/%00", "/subscriptions/1/profiles/%00"):
+        assert (await gateway.call("GET", path, authorization=key)).status == 404, path
+
+
 async def test_xml_where_the_client_wants_it(
     gateway: Gateway, key: str, scene: Scene, clock: FakeClock
 ) -> None:

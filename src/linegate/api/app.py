@@ -147,6 +147,8 @@ def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> 
     """
 
     async def answer(request: Request) -> Response:
+        if "\0" in request.scope["path"]:
+            raise Refused(404)  # nothing is called so, and the database cannot even look for it
         return await by_method[request.method](request)
 
     route = Route(path, answer, methods=list(by_method))

@@ -19,6 +19,7 @@ from linegate.api.auth import Refused, authorise
 from linegate.api.directory import Directory
 from linegate.api.problems import accepts_xml
 from linegate.clock import Clock
+from linegate.domain.ids import within_ids
 from linegate.domain.keys import LOGS
 from linegate.domain.phone import normalise
 from linegate.domain.violation import Violation
@@ -166,7 +167,8 @@ class _Query:
         instant = parse_instant(text.replace(" ", "+"))
         if instant is None:
             self._blame(name, "must be an instant such as 2026-01-15T09:00:00.000+0000")
-        return instant
+            return None
+        return within_ids(instant)
 
     def _cursor(self) -> Place | None:
         text = self._query.get("cursor")
@@ -225,7 +227,7 @@ def _read_cursor(text: str) -> Place | None:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         micros, id_ = raw.decode("ascii").split(".")
-        place = _EPOCH + int(micros) * _MICROSECOND, int(id_)
+        place = within_ids(_EPOCH + int(micros) * _MICROSECOND), int(id_)
     except (binascii.Error, ValueError, OverflowError):
         return None
     return place if 0 <= place[1] < 1 << 63 else None

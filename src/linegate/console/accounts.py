@@ -5,7 +5,7 @@ from starlette.responses import Response
 from linegate.admin.settings import create_account
 from linegate.console.answers import back, missing, refused
 from linegate.console.pages import page
-from linegate.console.visit import Visit
+from linegate.console.visit import Visit, whole
 from linegate.postgres.audit import acting
 from linegate.postgres.console_setup import accounts_with_backlog
 from linegate.postgres.store import Store
@@ -68,5 +68,5 @@ class AccountPages:
 def _account(visit: Visit) -> int | None:
     """The account that the form names, if there is one."""
     text = visit.form.text("account", 18)
-    account_id = int(text) if text.isdecimal() else -1
+    account_id = whole(text)
     return account_id if account_id in visit.viewer.accounts else None

@@ -127,6 +127,8 @@ class Console:
             inside = await self._doors.who(request, now)
             if inside is None:
                 return _to_door(request)
+            if "\0" in request.scope["path"]:
+                raise HTTPException(404)  # the database could not even look for it
             if not _may(inside, line.needs):
                 words = "Your user does not have the right to see or do this."
                 return _failed(403, "Not allowed", words)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from linegate.console.answers import back, missing
 from linegate.console.charts import course, share_bar
 from linegate.console.pages import page
-from linegate.console.visit import Visit
+from linegate.console.visit import Visit, whole
 from linegate.domain.ids import read_public_id
 from linegate.domain.pace import Unit, pace_of
 from linegate.domain.status import STATUSES
@@ -156,7 +156,7 @@ class Bulks:
 def _named(visit: Visit) -> tuple[int | None, str]:
     """The account in the path, if it may be looked at, and the bulk's name."""
     text = visit.path["account_id"]
-    account_id = int(text) if text.isdecimal() and len(text) < 19 else -1
+    account_id = whole(text)
     return (account_id if account_id in visit.viewer.accounts else None), visit.path["bulk_id"]
 
 

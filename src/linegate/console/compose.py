@@ -15,7 +15,7 @@ from linegate.console.hands import Hands
 from linegate.console.pages import page
 from linegate.console.phone import draw_content, parse
 from linegate.console.places import line_of, lines_of
-from linegate.console.visit import Visit
+from linegate.console.visit import Visit, whole
 from linegate.domain.violation import Violation
 from linegate.postgres.audit import acting
 from linegate.postgres.pool import Pool
@@ -83,8 +83,8 @@ class ComposePages:
         """The editor, with a first content or that of a template."""
         text = json.dumps(FIRST_CONTENT, indent=2, ensure_ascii=False)
         name = visit.query.text("template", 18)
-        if name.isdecimal():
-            wanted = TemplateFilter(visit.viewer.acting_id, id=int(name))
+        if (id_ := whole(name)) is not None:
+            wanted = TemplateFilter(visit.viewer.acting_id, id=id_)
             async with self._pool.acquire() as conn:
                 rows = await list_templates(conn, wanted, limit=1)
             if rows:
@@ -154,8 +154,10 @@ class ComposePages:
 
     async def decide(self, visit: Visit) -> Response:
         """Approve or reject what a template says now."""
-        text = visit.path["template_id"]
-        wanted = TemplateFilter(visit.viewer.acting_id, id=int(text) if text.isdecimal() else -1)
+        id_ = whole(visit.path["template_id"])
+        if id_ is None:
+            return missing(visit, "template")
+        wanted = TemplateFilter(visit.viewer.acting_id, id=id_)
         approves = visit.form.text("word") == "approve"
         reason = visit.form.text("reason", 500) or None
         if not approves and reason is None:

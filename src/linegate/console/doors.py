@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from linegate.clock import Clock
 from linegate.console.hands import Hands, LoginRefused
-from linegate.console.visit import ALL, Viewer, read_form
+from linegate.console.visit import ALL, Viewer, read_form, whole
 from linegate.domain.caller import is_allowed, plain_address
 from linegate.domain.keys import digest_of
 from linegate.postgres.console import Browser, find_browser, list_accounts
@@ -100,7 +100,7 @@ class Doors:
     def choose(self, request: Request, viewer: Viewer, wanted: str) -> Response:
         """Look at another account, or at all."""
         response = RedirectResponse("/console/", 303)
-        if wanted == ALL or (wanted.isdecimal() and int(wanted) in viewer.accounts):
+        if wanted == ALL or whole(wanted) in viewer.accounts:
             _set(response, request, _CHOICE, wanted)
         return response
 
@@ -144,8 +144,8 @@ async def _viewer(conn: Connection, browser: Browser, choice: str | None) -> Vie
     chosen: int | None = browser.account_id
     if browser.is_operator:
         accounts |= {each.id: each.name for each in await list_accounts(conn)}
-        if choice is not None and choice.isdecimal() and int(choice) in accounts:
-            chosen = int(choice)
+        if (wanted := whole(choice or "")) in accounts:
+            chosen = wanted
         elif choice in (None, ALL) and len(accounts) > 1:
             chosen = None
     return Viewer(

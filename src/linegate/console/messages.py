@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -11,13 +10,12 @@ from starlette.responses import Response
 from linegate.clock import Clock
 from linegate.console.pages import page
 from linegate.console.phone import draw_stored
-from linegate.console.visit import Form, Visit
+from linegate.console.search import GROUPS, Search, read_search, written
+from linegate.console.visit import Visit
 from linegate.domain.ids import public_id, read_public_id
-from linegate.domain.phone import normalise
 from linegate.domain.wiretime import format_instant, parse_instant
 from linegate.postgres.console import account_of_message, sms_text_of, unfinished_messages
-from linegate.postgres.log_ways import Place
-from linegate.postgres.logs import Logged, load_logged
+from linegate.postgres.logs import Logged, find_own_sender, load_logged
 from linegate.postgres.pool import Pool
 from linegate.postgres.posts import PostOfMessage, posts_of_message
 from linegate.report.bodies import encode_reports
@@ -28,7 +26,6 @@ __all__ = ["Messages"]
 
 _PAGE = 50
 _REACH = timedelta(days=30)
-_GROUPS = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 _TIMES = ("since", "until", "by", "leg")
 _OTHERS = ("campaign", "entity", "application", *_TIMES)  # than what can be listed by its wait
 _FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
@@ -47,25 +44,25 @@ class Messages:
     async def search(self, visit: Visit) -> Response:
         """What matches, newest first."""
         query = visit.query
-        asked = _asked(query)
+        search = read_search(query, limit=_PAGE, reach=_REACH, now=visit.now)
+        asked = search.asked
         group = query.text("group").upper()
-        is_narrow = bool(asked.destination or asked.message_ids or asked.bulk_ids)
-        if not is_narrow:
-            by_sms = query.text("leg") == "SMS"
-            asked = replace(asked, by_end=by_sms or query.text("by") == "end", by_sms=by_sms)
-        waits = group == "PENDING" and not is_narrow and not any(map(query.text, _OTHERS))
+        waits = group == "PENDING" and not search.is_narrow and not any(map(query.text, _OTHERS))
+        found: list[Logged] = []
+        after = None
         if waits:
-            found, after = await self._unfinished(visit, asked), None
-        else:
+            found = await self._unfinished(visit, asked)
+        elif not search.unread:
             found, after = await self._logbook.newest(visit.viewer.account_ids, asked)
         return page(
             visit,
             "messages.html",
             found=found,
-            after=_written(after) if after else "",
+            told=[*search.unread, *search.hints, *await self._unknown(visit, search, found)],
+            after=written(after) if after else "",
             values={name: query.text(name) for name in (*_FIELDS, *_TIMES)},
             group=group,
-            groups=_GROUPS,
+            groups=GROUPS,
             by_end=asked.by_end,
             waits=waits,
             is_filtered=any(query.text(name) for name in (*_FIELDS, *_TIMES, "group")),
@@ -105,6 +102,16 @@ class Messages:
             report=report,
         )
 
+    async def _unknown(self, visit: Visit, search: Search, found: list[Logged]) -> list[str]:
+        """Words about a name that nobody has, where that is why nothing was found."""
+        name = search.asked.sender
+        if found or name is None:
+            return []
+        async with self._pool.acquire() as conn:
+            if await find_own_sender(conn, visit.viewer.account_ids, name):
+                return []
+        return [f"There is no sender named “{name}”."]
+
     async def _unfinished(self, visit: Visit, asked: Asked) -> list[Logged]:
         """What waits the longest; then, if there is room, what else has not ended."""
         async with self._pool.acquire() as conn:
@@ -128,45 +135,6 @@ class Messages:
         if account_id is None or account_id not in visit.viewer.accounts:
             return None
         return account_id, public_id(id_)
-
-
-def _asked(query: Form) -> Asked:
-    number = query.text("number")
-    asked = Asked(
-        limit=_PAGE,
-        sender=query.text("sender") or None,
-        destination=(normalise(number) or number) if number else None,
-        bulk_ids=[query.text("bulk")] if query.text("bulk") else None,
-        message_ids=[query.text("message")] if query.text("message") else None,
-        status_group=query.text("group").upper() or None,
-        since=_instant(query.text("since")),
-        until=_instant(query.text("until")),
-        entity_id=query.text("entity") or None,
-        application_id=query.text("application") or None,
-        campaigns=[query.text("campaign")] if query.text("campaign") else None,
-        before=_read(query.text("after")),
-    )
-    return asked if asked.status_group in (None, *_GROUPS) else replace(asked, status_group=None)
-
-
-def _written(place: Place) -> str:
-    return f"{place[0].timestamp():.6f}~{public_id(place[1])}"
-
-
-def _read(text: str) -> Place | None:
-    at, _, name = text.partition("~")
-    id_ = read_public_id(name)
-    try:
-        return None if id_ is None else (datetime.fromtimestamp(float(at), UTC), id_)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _instant(text: str) -> datetime | None:
-    """An instant as a browser's field gives it (UTC), or with an offset."""
-    if len(text) in (16, 19):
-        text += ("" if len(text) == 19 else ":00") + "Z"
-    return parse_instant(text) if text else None
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from linegate.console.answers import back, refused
 from linegate.console.pages import page
 from linegate.console.part_settings import chosen_part, kind_of
-from linegate.console.visit import Form, Visit
+from linegate.console.visit import Form, Visit, whole
 from linegate.domain.policy import AccountPolicy, Limits
 from linegate.postgres.audit import acting, list_audit
 from linegate.postgres.backlog import load_backlog
@@ -100,8 +100,7 @@ class PartPages:
 
     async def audit(self, visit: Visit) -> Response:
         """Who changed what, newest first."""
-        text = visit.query.text("before", 18)
-        before = int(text) if text.isdecimal() else None
+        before = whole(visit.query.text("before"))
         async with self._pool.acquire() as conn:
             changes = await list_audit(
                 conn, account_id=visit.viewer.account_id, limit=_PAGE, before=before

@@ -97,7 +97,8 @@ class ProfilePages:
         body = _profile(visit.form)
         if isinstance(body, str):
             return refused(visit, body)
-        return await _saved(visit, self._hands.save_profile, body, "profile", body["profileId"])
+        id_ = visit.form.text("profile")
+        return await _saved(visit, self._hands.save_profile, body, "profile", id_)
 
     async def save_security(self, visit: Visit) -> Response:
         """New security settings, or all of some that are there."""

@@ -11,7 +11,7 @@ from linegate.console.answers import back, missing, refused
 from linegate.console.hands import Hands
 from linegate.console.overview import MOST
 from linegate.console.pages import page
-from linegate.console.visit import Visit
+from linegate.console.visit import Visit, whole
 from linegate.domain.circuit import Hold
 from linegate.postgres.audit import acting
 from linegate.postgres.console import SenderDetail, line_answers, sender_of, sender_states
@@ -197,10 +197,10 @@ class SenderPages:
 
     async def _find(self, visit: Visit) -> SenderDetail | None:
         text = visit.path["sender_id"]
-        if not text.isdecimal() or len(text) > 18:
+        if (id_ := whole(text)) is None:
             return None
         async with self._pool.acquire() as conn:
-            return await sender_of(conn, int(text), list(visit.viewer.accounts))
+            return await sender_of(conn, id_, list(visit.viewer.accounts))
 
     async def _page(self, visit: Visit, sender: SenderDetail, findings: object) -> Response:
         async with self._pool.acquire() as conn:

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from linegate.domain.keys import ALL_SCOPES
 from linegate.postgres.audit import By
 
-__all__ = ["ALL", "FORM_LIMIT", "Form", "Viewer", "Visit", "csrf_of", "read_form"]
+__all__ = ["ALL", "FORM_LIMIT", "Form", "Viewer", "Visit", "csrf_of", "read_form", "whole"]
 
 ALL = "all"
 FORM_LIMIT = 256 * 1024
 _MOST_FIELDS = 200
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,11 @@ class Visit:
 def csrf_of(token: str) -> str:
     """A value that only pages of this browser's session know."""
     return hmac.digest(token.encode(), b"linegate console form", "sha256").hex()
+
+
+def whole(text: str) -> int | None:
+    """A whole number that the database can hold; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 async def read_form(request: Request) -> Form | None:

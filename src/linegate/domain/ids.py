@@ -23,9 +23,11 @@ __all__ = [
     "lane_of",
     "public_id",
     "read_public_id",
+    "within_ids",
 ]
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_END = datetime(2089, 1, 1, tzinfo=UTC)
 _LANES = 16
 _STEP = _LANES  # ids of one block differ by this, so that all share their lane
 _PER_MS = 1024
@@ -75,6 +77,11 @@ def day_start(day: date) -> int:
 def first_id_at(at: datetime) -> int:
     """The smallest id whose `id_time` is this instant or later."""
     return max(0, -((_EPOCH - at) // _MILLISECOND)) << _MS_SHIFT
+
+
+def within_ids(at: datetime) -> datetime:
+    """An instant to search by; one before ids begin or after they end is moved there."""
+    return min(max(at, _EPOCH), _END)
 
 
 def lane_of(id_: int) -> int:

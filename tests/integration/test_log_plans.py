@@ -93,11 +93,13 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
         "limit": 50,
         "most": 1000,
         "messages": 5000,
+        "mosts": [1000],
     }
     parts: list[dict[str, object]] = [
         {},
         {"campaigns": ["c"]},
         {"entity_id": "e"},
+        {"application_id": "a"},
         {"sender_id": 7},
     ]
     for day in (at, at + DAY):
@@ -105,8 +107,11 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
         async with pool.acquire() as conn:
             await conn.execute(
                 "INSERT INTO message_object (id, bulk_id, account_id, sender_id, templated,"
-                " line_message, validity, campaign, entity_id)"
-                " SELECT $1::bigint + n, $1, $2, n % 7, false, '{}', '1 hour', 'c', 'e'"
+                " line_message, validity, campaign, entity_id, application_id)"
+                " SELECT $1::bigint + n, $1, $2, n % 20, false, '{}', '1 hour',"
+                "  CASE WHEN n % 20 = 1 THEN 'c' ELSE 'd' END,"
+                "  CASE WHEN n % 20 = 2 THEN 'e' ELSE 'f' END,"
+                "  CASE WHEN n % 20 = 3 THEN 'a' ELSE 'b' END"
                 " FROM generate_series(1, 3000) AS n",
                 day_start(day.date()),
                 scene.account_id,
@@ -124,10 +129,13 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
                     assert _are_two_days_by(column, newest), (part, newest)
                     assert _are_two_days_by(column, horizon), horizon
                     assert _are_two_days_by("pkey", in_bulks), (part, in_bulks)
-                for table in ("message_object", "bulk") if part else ():
-                    newest = await ways_to(conn, "newest_bulks", table, **values, **part)
-                    assert len(newest) == 2, (part, newest)
-                    assert all(way.endswith("by key") for way in newest), (part, newest)
+                if part:
+                    own = {"campaign": "c"} if "campaigns" in part else part
+                    (column,) = own
+                    newest = await ways_to(conn, "newest_bulks", "message_object", **values, **own)
+                    assert _are_two_days_by(column, newest), (part, newest)
+                    bulks = await ways_to(conn, "newest_bulks", "bulk", **values, **own)
+                    assert _are_two_days_by("pkey", bulks), (part, bulks)
                 by_sms = await ways_to(conn, "log_by_sms", "sms_end", **values)
                 assert _are_two_days_by("ended_at", by_sms), by_sms
                 for name in ("log_accounts", "log_bulks", "log_by_sms"):

@@ -124,6 +124,18 @@ async def test_bulks_are_read_one_by_one_or_past_their_accounts_alike(
             assert len(found) == count, (group, depth)
 
 
+async def test_what_ended_late_is_found_behind_the_newest_bulks(
+    pool: Pool, scenes: tuple[Scene, Scene], clock: FakeClock
+) -> None:
+    """A page of one message looks at four bulks of each account first."""
+    whose = [each.account_id for each in scenes]
+    asked: dict[str, Any] = {"campaigns": ["common"], "status_group": None, "by_end": True}
+    await Rollup(pool, clock).run_once()
+    logbook = Logbook(pool, clock, depth=Depth(few=0, front=0, dear=0))
+    found = await _pages(logbook, whose, limit=1, **asked)
+    assert found == await _plain(pool, whose, **asked)
+
+
 async def _plain(pool: Pool, accounts: list[int], **asked: Any) -> list[int]:
     group = asked["status_group"]
     async with pool.acquire() as conn:
@@ -140,12 +152,14 @@ async def _plain(pool: Pool, accounts: list[int], **asked: Any) -> list[int]:
     return [row["message_id"] for row in rows]
 
 
-async def _pages(logbook: Logbook, accounts: list[int], **asked: Any) -> list[int]:
+async def _pages(
+    logbook: Logbook, accounts: list[int], *, limit: int = 6, **asked: Any
+) -> list[int]:
     """All that is found, page by page, each place behind the one before it."""
     ids: list[int] = []
     before = None
     while True:
-        logged, after = await logbook.newest(accounts, Asked(limit=6, before=before, **asked))
+        logged, after = await logbook.newest(accounts, Asked(limit=limit, before=before, **asked))
         ids += [each.message.id for each in logged]
         assert before is None or after is None or after < before
         before = after

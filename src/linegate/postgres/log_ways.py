@@ -201,19 +201,23 @@ async def part_bulks(
 
 
 async def newest_bulks(
-    conn: Connection, asked: LogFilter, ids: IdRange, *, most: int, messages: int
+    conn: Connection, asked: LogFilter, ids: IdRange, *, most: Sequence[int], messages: int
 ) -> dict[int, NewestBulks]:
-    """The newest bulks of the part that is asked for: of `most` objects of each account, with at
-    most so many messages.
+    """The newest bulks of the part that is asked for: of `most` objects, account by account, with
+    at most so many messages.
     """
+    part, campaign = asked.part, None
+    if asked.campaigns is not None and len(asked.campaigns) == 1:
+        part["campaigns"], campaign = None, asked.campaigns[0]
     rows = await bundled().newest_bulks.many(
         conn,
         account_ids=asked.account_ids,
         first_id=ids.first,
         end_id=ids.end,
-        most=most,
+        mosts=most,
         messages=messages,
-        **asked.part,
+        campaign=campaign,
+        **part,
     )
     return {account_id: NewestBulks(bulk_ids or [], rest) for account_id, bulk_ids, rest in rows}
 

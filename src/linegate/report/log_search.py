@@ -93,7 +93,12 @@ async def _in_days(conn: Connection, asked: LogFilter, ids: IdRange, depth: Dept
         return await _all(conn, asked, ids)
     sums = await sums_of_part(conn, asked, ids)
     sums = {id_: known for id_, known in sums.items() if known.ended}
+    if not sums:
+        return []
+    asked = asked.of(sums)
     ids = ids.until(min(asked.until, asked.before[0]))  # nothing is sent before it is accepted
+    if sum(known.around for known in sums.values()) <= depth.dear * _two_pages(asked, sums, depth):
+        return await _all(conn, asked, ids)
     few = [id_ for id_, known in sums.items() if known.accepted <= depth.few or asked.by_sms]
     front = await _at_the_front(conn, asked.of(sums.keys() - few), ids, depth)
     newest = await _in_newest_bulks(conn, asked.of((*few, *front.behind)), ids, sums, depth)
@@ -105,6 +110,13 @@ async def _in_days(conn: Connection, asked: LogFilter, ids: IdRange, depth: Dept
         older = IdRange(ids.first, min(ids.end, newest.behind_before))
         return found + await _all(conn, rest._replace(since=found[-1][0]), older)
     return found + await _behind(conn, rest, ids, sums, depth)
+
+
+def _two_pages(asked: LogFilter, sums: Mapping[int, PartSums], depth: Depth) -> int:
+    """So many messages of the part that those which ended as is asked should fill two pages."""
+    accepted = sum(sums[id_].accepted for id_ in asked.account_ids)
+    ended = sum(sums[id_].ended for id_ in asked.account_ids)
+    return min(depth.first, accepted, 2 * asked.limit * accepted // max(1, ended))
 
 
 async def _all(conn: Connection, asked: LogFilter, ids: IdRange) -> list[Place]:
@@ -142,13 +154,14 @@ async def _in_newest_bulks(
     sums: Mapping[int, PartSums],
     depth: Depth,
 ) -> _Looked:
-    """Those of each account's newest bulks of the part: about so many as fill a page twice."""
+    """Those of the newest bulks of the part, of each account about as far back as of the others."""
     if not asked.account_ids:
         return _Looked([], [])
-    accounts = len(asked.account_ids)
-    share = max(sums[id_].accepted // sums[id_].ended for id_ in asked.account_ids)
-    most = max(1, min(depth.first, 2 * asked.limit * (share + 1)) // accounts)
-    messages = min(depth.first, max(depth.first // accounts, depth.large))
+    wanted = _two_pages(asked, sums, depth)
+    accepted = sum(sums[id_].accepted for id_ in asked.account_ids)
+    share = [wanted * sums[id_].accepted // max(1, accepted) for id_ in asked.account_ids]
+    most = [min(depth.first, asked.limit) + 1 + each for each in share]
+    messages = min(depth.first, max(depth.first // len(most), depth.large))
     newest = await newest_bulks(conn, asked, ids, most=most, messages=messages)
     bulks = [bulk_id for known in newest.values() for bulk_id in known.ids]
     places = await log_bulks(conn, asked, ids, bulks) if bulks else []

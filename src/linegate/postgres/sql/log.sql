@@ -104,12 +104,13 @@ FROM (SELECT bulk_id FROM message_object
       LIMIT :limit) AS found;
 
 -- name: newest_bulks :many
--- The newest bulks of a part of each account: those of its newest :most message objects, as far as they have at most
--- :messages together. rest_before: the oldest object of these, if there may be older ones.
+-- The newest bulks of a part of each account: those of so many of its newest message objects, as far as they have at
+-- most :messages together. rest_before: the oldest object of these, if there may be older ones. One campaign is asked
+-- for by itself, so that its index gives the objects in their order.
 SELECT mine.account_id, array_agg(DISTINCT newest.bulk_id) FILTER (WHERE newest.so_far <= :messages) AS bulk_ids,
-       CASE WHEN count(*) = :most OR max(newest.so_far) > :messages
+       CASE WHEN count(*) = mine.most OR max(newest.so_far) > :messages
             THEN COALESCE(min(newest.id) FILTER (WHERE newest.so_far <= :messages), max(newest.id)) END AS rest_before
-FROM unnest(:account_ids::bigint[]) AS mine (account_id)
+FROM unnest(:account_ids::bigint[], :mosts::integer[]) AS mine (account_id, most)
 CROSS JOIN LATERAL (
     SELECT object.id, object.bulk_id, sum(COALESCE(bulk.messages, 0)) OVER (ORDER BY object.id DESC) AS so_far
     FROM (SELECT id, bulk_id FROM message_object
@@ -117,12 +118,13 @@ CROSS JOIN LATERAL (
             AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
             AND (:entity_id::text IS NULL OR entity_id = :entity_id)
             AND (:application_id::text IS NULL OR application_id = :application_id)
+            AND (:campaign::text IS NULL OR campaign = :campaign)
             AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns))
-          ORDER BY id DESC LIMIT :most::integer) AS object
+          ORDER BY id DESC LIMIT mine.most) AS object
     LEFT JOIN LATERAL (SELECT messages FROM bulk
                        WHERE bulk.id = object.bulk_id AND bulk.id >= :first_id AND bulk.id < :end_id OFFSET 0) AS bulk ON true
 ) AS newest
-GROUP BY mine.account_id;
+GROUP BY mine.account_id, mine.most;
 
 -- name: log_bulks :many
 -- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each

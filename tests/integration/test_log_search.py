@@ -127,11 +127,11 @@ async def test_bulks_are_read_one_by_one_or_past_their_accounts_alike(
 async def test_what_ended_late_is_found_behind_the_newest_bulks(
     pool: Pool, scenes: tuple[Scene, Scene], clock: FakeClock
 ) -> None:
-    """A page of one message looks at four bulks of each account first."""
+    """A page of one message looks at three bulks of each account first."""
     whose = [each.account_id for each in scenes]
     asked: dict[str, Any] = {"campaigns": ["common"], "status_group": None, "by_end": True}
     await Rollup(pool, clock).run_once()
-    logbook = Logbook(pool, clock, depth=Depth(few=0, front=0, dear=0))
+    logbook = Logbook(pool, clock, depth=Depth(dear=0))
     found = await _pages(logbook, whose, limit=1, **asked)
     assert found == await _plain(pool, whose, **asked)
 

@@ -137,7 +137,8 @@ class _Hands:
         except Overloaded:
             return Sent([Violation("$", "too much at once: nothing was sent, try again")])
         (message,) = msgspec.json.decode(bytes(answer.body))["messages"]
-        sent = Sent((), message["messageId"], message["status"]["name"])
+        status = message["status"]
+        sent = Sent((), message["messageId"], status["name"], status["groupName"])
         async with acting(self._store.pool, actor) as conn:
             await note_change(
                 conn,

@@ -60,7 +60,10 @@ async def filled(stage: Stage) -> str:
     """Give every list something to show; gives the id of a delivered message."""
     async with stage.gateway.store.pool.acquire() as conn:
         await set_default_endpoint(
-            conn, account_id=1, url="http://127.0.0.1:9/line-reports", now=datetime.now(UTC)
+            conn,
+            account_id=1,
+            url="http://127.0.0.1:9/customers/north-and-south/line-reports?token=abcdefgh",
+            now=datetime.now(UTC),
         )
     content = {"content": FIRST_CONTENT}
     sent = await stage.send(a_request(*(f"8190100{n:05d}" for n in range(120)), **content))
@@ -72,6 +75,8 @@ async def filled(stage: Stage) -> str:
             "sendAt": at.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
         }
     }
+    await stage.send(bulk)
+    bulk["options"]["schedule"]["bulkId"] = "reminder-of-appointments-november-north-and-south"
     await stage.send(bulk)
     message = str(sent["messages"][1]["messageId"])
 
@@ -114,6 +119,29 @@ async def test_every_page_in_both_themes_and_two_widths_is_sound(stage: Stage) -
     assert stage.errors == []
 
 
+async def test_a_refused_form_keeps_what_was_typed(stage: Stage) -> None:
+    page = stage.page
+    await stage.go("/senders")
+    await page.get_by_label("Name, as requests give it").fill("NIGHT")
+    await page.get_by_label("Channel id").fill("no digits")
+    await page.get_by_label("Channel secret").fill("5" * 32)
+    await press(page, "Create sender")
+    await expect(page.get_by_role("alert")).to_contain_text("the channel's id (digits)")
+    await expect(page.get_by_label("Name, as requests give it")).to_have_value("NIGHT")
+    await page.get_by_label("Channel id").fill("2000000003")
+    await press(page, "Create sender")
+    await said(page, "NIGHT was created")
+
+
+async def test_a_page_that_is_old_says_so_until_it_is_renewed(stage: Stage) -> None:
+    page = stage.page
+    await stage.go("/")
+    await page.context.set_offline(True)
+    await expect(page.get_by_role("alert")).to_contain_text("this page is old", timeout=20_000)
+    await page.context.set_offline(False)
+    await expect(page.get_by_role("alert")).to_be_hidden(timeout=20_000)
+
+
 async def test_the_theme_can_be_switched_and_stays(stage: Stage) -> None:
     async with opened(stage, dark=False, width=1280) as page:
         await stage.go("/")
@@ -138,7 +166,7 @@ async def test_the_overview_lives_without_reloading(stage: Stage) -> None:
     await expect(tile).to_have_text("0")
     await stage.send(a_request(*(f"8190100{n:05d}" for n in range(40))))
     await expect(tile).to_have_text("40", timeout=20_000)
-    await expect(stage.page.locator("svg.chart rect.of-delivered")).not_to_have_count(0)
+    await expect(stage.page.locator(".chart rect.of-delivered")).not_to_have_count(0)
 
 
 # Messages -----------------------------------------------------------------------------------------
@@ -375,7 +403,7 @@ async def test_the_sandbox_switches_how_line_behaves(stage: Stage) -> None:
     page = stage.page
     await stage.go("/sandbox")
     await page.get_by_label("Fate of all messages").select_option("rate_limited")
-    await said(page, "LINE is switched to: rate_limited")
+    await said(page, "LINE now: 429: too many requests")
     await expect(page.get_by_label("Fate of all messages")).to_have_value("rate_limited")
     sent = await stage.send(a_request("819010000001"))
     message = sent["messages"][0]["messageId"]

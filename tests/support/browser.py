@@ -164,11 +164,30 @@ async def faults_of_pages(stage: Stage, pages: Mapping[str, str]) -> list[str]:
     return faults
 
 
+_WITHOUT_ZONE = """() => [...document.querySelectorAll("main time")].filter((time) => {
+  const cell = time.closest("td");
+  const words = cell
+    ? cell.closest("table").tHead.rows[0].cells[cell.cellIndex].textContent + cell.textContent
+    : (time.closest(".line-of-time") ? time.closest("section") : time.parentElement).textContent;
+  return !words.includes("UTC");
+}).map((time) => time.parentElement.outerHTML.slice(0, 120))"""
+_CUT_OFF = """() => innerWidth < 1000 ? [] : [...document.querySelectorAll("main .wide")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.textContent.trim().slice(0, 60))"""
+_RAW = """() => document.querySelector("main").innerText
+  .match(/\\b(None(?!\\.)|undefined|null)\\b/g) || []"""
+
+
 async def _look(page: Page, name: str, *, dark: bool, width: int) -> list[str]:
     """What is wrong with a page as it stands."""
     where = f"{name}, {'dark' if dark else 'light'}, {width} wide"
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     found = [f"{where}: {fault}" for fault in await faults_of(page)]
+    found += [
+        f"{where}: a time without its zone in {html}" for html in await page.evaluate(_WITHOUT_ZONE)
+    ]
+    found += [f"{where}: cut off at a desk: {words}" for words in await page.evaluate(_CUT_OFF)]
+    found += [f"{where}: shows a raw {word}" for word in await page.evaluate(_RAW)]
     if wide > 0:
         found.append(f"{where}: {wide} pixels too wide")
     is_kept = not dark if width == 1280 else name in _ON_PHONES and not dark

@@ -98,7 +98,7 @@ def test_a_rate_is_what_was_granted_between_two_looks() -> None:
 
 
 def test_charts_scale_to_what_they_show() -> None:
-    chart = bars([("a", {"DELIVERED": 30, "EXPIRED": 10}), ("b", {})], title="t")
+    chart = bars([("a", {"DELIVERED": 30, "EXPIRED": 10}), ("b", {})], title="t", unit="messages")
     assert ">50<" in chart
     assert chart.count("<rect") == 2
     assert share_bar({}, title="t") == ""

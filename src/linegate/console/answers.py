@@ -10,10 +10,14 @@ from linegate.console.visit import Visit
 __all__ = ["back", "missing", "refused"]
 
 
-def back(visit: Visit, path: str, said: str) -> Response:
-    """To a page that says what was done; signed, so that no link of others can put words there."""
+def back(visit: Visit, path: str, said: str, *, is_bad: bool = False) -> Response:
+    """To a page that says what was done; signed, so that no link of others can put words there.
+
+    is_bad: it was done, and what came of it is bad news.
+    """
     said = said[:300]
-    return RedirectResponse(f"{path}?said={quote(said)}&mark={visit.mark(said)}", 303)
+    mark = f"mark={visit.mark(said)}{'&bad=1' if is_bad else ''}"
+    return RedirectResponse(f"{path}?said={quote(said)}&{mark}", 303)
 
 
 def missing(visit: Visit, what: str) -> Response:

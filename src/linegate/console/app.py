@@ -136,7 +136,9 @@ class Console:
             if line.method != "GET":
                 form = await read_form(request)
                 if form is None or not _is_ours(request, form, inside.token):
-                    return _failed(403, "Not taken", "The page was too old. Go back and reload it.")
+                    return _failed(
+                        403, "Not taken", "This page is too old: reload it, and do it again."
+                    )
                 visit.form = form
             return await line.handler(visit)
 

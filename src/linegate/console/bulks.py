@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from linegate.console.answers import back, missing
-from linegate.console.charts import course, share_bar
+from linegate.console.answers import back, missing, refused
+from linegate.console.charts import OUTCOMES, course, share_bar
 from linegate.console.pages import page
 from linegate.console.visit import Visit, whole
 from linegate.domain.ids import read_public_id
@@ -92,7 +92,7 @@ class Bulks:
             return missing(visit, "bulk")
         path = _path(account_id, name)
         if isinstance(after, NotAllowed):
-            return back(visit, path, f"Not done: the {after.property} {after.reason}.")
+            return refused(visit, f"The {after.property} {after.reason}.")
         return back(visit, path, f"The bulk is now {after.value.lower()}.")
 
     async def change(self, visit: Visit) -> Response:
@@ -103,12 +103,12 @@ class Bulks:
         path = _path(account_id, name)
         asked = _asked(visit)
         if isinstance(asked, str):
-            return back(visit, path, f"Not done: {asked}.")
+            return refused(visit, f"{asked[0].upper()}{asked[1:]}.")
         after = await self._steering.change(account_id, name, asked, visit.by)
         if after is None:
             return missing(visit, "bulk")
         if isinstance(after, NotAllowed):
-            return back(visit, path, f"Not done: the {after.property} {after.reason}.")
+            return refused(visit, f"The {after.property} {after.reason}.")
         return back(visit, path, "The bulk was changed.")
 
     async def _answer(self, visit: Visit, template: str) -> Response:
@@ -150,7 +150,7 @@ class Bulks:
         by_group: Counter[str] = Counter()
         for status, count in by_status.items():
             by_group[STATUSES[status].group_name if status in STATUSES else "PENDING"] += count
-        return dict(by_group)
+        return {group: by_group[group] for group in OUTCOMES if by_group[group]}
 
 
 def _named(visit: Visit) -> tuple[int | None, str]:

@@ -1,4 +1,8 @@
-"""Charts as SVG, drawn here: no script, no library, and colours that follow the theme by class."""
+"""Charts as SVG, drawn here: no script, no library, and colours that follow the theme by class.
+
+What is drawn stretches to the room there is; what is written stands beside it as text of the page,
+so that it can be read on a phone too.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,31 +14,27 @@ __all__ = ["OUTCOMES", "bars", "course", "share_bar"]
 OUTCOMES = ("DELIVERED", "PENDING", "UNDELIVERABLE", "EXPIRED", "REJECTED")
 """Groups of statuses in the order in which they are stacked; each is a class of colour."""
 
-_WIDTH, _HEIGHT, _BELOW, _LEFT = 720, 180, 20, 44
+_WIDTH, _HEIGHT = 720, 160
 
 
-def bars(points: Sequence[tuple[str, Mapping[str, int]]], *, title: str, labels: int = 6) -> Markup:
+def bars(
+    points: Sequence[tuple[str, Mapping[str, int]]], *, title: str, unit: str, labels: int = 6
+) -> Markup:
     """Stacked columns over time.
 
-    points: label and messages by outcome, oldest first. labels: how many are written below.
+    points: label and messages by outcome, oldest first. unit: of what counts upwards.
+    labels: how many are written below.
     """
     totals = [sum(by_outcome.values()) for _, by_outcome in points]
     top = _round_up(max(totals, default=0) or 1)
-    step = (_WIDTH - _LEFT) / max(len(points), 1)
-    drawn = [_grid(top)]
+    step = _WIDTH / max(len(points), 1)
+    drawn = [
+        _column(number * step, step, by_outcome, label, top)
+        for number, (label, by_outcome) in enumerate(points)
+    ]
     every = max(1, len(points) // labels)
-    for number, (label, by_outcome) in enumerate(points):
-        drawn.append(_column(_LEFT + number * step, step, by_outcome, label, top))
-        if number % every == 0:
-            x = _LEFT + number * step
-            drawn.append(
-                Markup('<text x="{:.1f}" y="{}" class="tick">{}</text>').format(
-                    x, _HEIGHT - 4, label
-                )
-            )
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(_WIDTH, _HEIGHT, title, Markup("").join(drawn))
+    written = [label for label, _ in points[::every]]
+    return _framed(drawn, top, title=title, unit=unit, times=written, kind="times")
 
 
 def share_bar(by_outcome: Mapping[str, int], *, title: str) -> Markup:
@@ -60,50 +60,6 @@ def share_bar(by_outcome: Mapping[str, int], *, title: str) -> Markup:
     ).format(title, Markup("").join(drawn))
 
 
-def _column(x: float, step: float, by_outcome: Mapping[str, int], label: str, top: int) -> Markup:
-    base, drawn = float(_HEIGHT - _BELOW), []
-    room = _HEIGHT - _BELOW - 8
-    for outcome in OUTCOMES:
-        count = by_outcome.get(outcome, 0)
-        if not count:
-            continue
-        height = room * count / top
-        base -= height
-        drawn.append(
-            Markup(
-                '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="of-{}">'
-                "<title>{} {}: {}</title></rect>"
-            ).format(
-                x, base, max(step - 1, 1), height, outcome.lower(), label, outcome.lower(), count
-            )
-        )
-    return Markup("").join(drawn)
-
-
-def _grid(top: int) -> Markup:
-    room = _HEIGHT - _BELOW - 8
-    lines = []
-    for part in (0, 0.5, 1):
-        y = _HEIGHT - _BELOW - room * part
-        value = top * part
-        words = f"{value:g}" if value < 1000 else f"{value / 1000:g}k"
-        lines.append(
-            Markup(
-                '<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" class="grid"/>'
-                '<text x="{}" y="{:.1f}" class="tick end">{}</text>'
-            ).format(_LEFT, _WIDTH, y, y, _LEFT - 6, y + 4, words)
-        )
-    return Markup("").join(lines)
-
-
-def _round_up(value: int) -> int:
-    """The next 1, 2 or 5 with zeros: an axis that people can read."""
-    power = 1
-    while power * 10 <= value:
-        power *= 10
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
-
-
 def course(
     *, start: datetime, now: datetime, end: datetime | None, done: int, total: int
 ) -> Markup:
@@ -116,25 +72,80 @@ def course(
     length = (last - begins).total_seconds()
     if length <= 0 or total <= 0:
         return Markup("")
-    room, base = _HEIGHT - _BELOW - 8, _HEIGHT - _BELOW
 
     def spot(at: datetime, count: int) -> str:
-        x = _LEFT + (_WIDTH - _LEFT - 6) * (at - begins).total_seconds() / length
-        return f"{x:.1f},{base - room * min(count, total) / total:.1f}"
+        x = _WIDTH * (at - begins).total_seconds() / length
+        return f"{x:.1f},{_HEIGHT * (1 - min(count, total) / total):.1f}"
 
-    lines = [_grid(total)]
     was = f"{spot(start, 0)} {spot(now, done)}" if now > start else ""
-    lines.append(Markup('<polyline points="{}" class="course"/>').format(was))
+    lines = [Markup('<polyline points="{}" class="course"/>').format(was)]
     if end is not None and end > now:
         to_come = f"{spot(max(now, start), done)} {spot(end, total)}"
         lines.append(Markup('<polyline points="{}" class="course dashed"/>').format(to_come))
-    for at, kind in ((begins, "tick"), (last, "tick end")):
-        x = spot(at, 0).partition(",")[0]
-        lines.append(
-            Markup('<text x="{}" y="{}" class="{}">{}</text>').format(
-                x, _HEIGHT - 4, kind, f"{at:%d %b %H:%M}"
+    return _framed(
+        lines,
+        total,
+        title=f"{done} of {total} messages have left",
+        unit="messages that have left; dashed: forecast",
+        times=[f"{at:%d %b %H:%M}" for at in (begins, last)],
+        kind="ends",
+    )
+
+
+def _framed(
+    drawn: Sequence[Markup], top: int, *, title: str, unit: str, times: Sequence[str], kind: str
+) -> Markup:
+    """What is drawn with its lines, its two scales, and their units."""
+    values = [top * part for part in (1, 0.5, 0)]
+    words = [f"{value:g}" if value < 1000 else f"{value / 1000:g}k" for value in values]
+    lines = [
+        Markup('<line x1="0" x2="{0}" y1="{1:g}" y2="{1:g}" class="grid"/>').format(_WIDTH, y)
+        for y in (0, _HEIGHT / 2, _HEIGHT)
+    ]
+    return Markup(
+        '<figure class="chart"><figcaption>{}; times in UTC</figcaption>'
+        '<div class="plot"><div class="scale" aria-hidden="true">{}</div>'
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>'
+        '</div><div class="{}" aria-hidden="true">{}</div></figure>'
+    ).format(
+        unit,
+        _spans(words),
+        _WIDTH,
+        _HEIGHT,
+        title,
+        Markup("").join(lines),
+        Markup("").join(drawn),
+        kind,
+        _spans(times),
+    )
+
+
+def _spans(words: Sequence[str]) -> Markup:
+    return Markup("").join(Markup("<span>{}</span>").format(each) for each in words)
+
+
+def _column(x: float, step: float, by_outcome: Mapping[str, int], label: str, top: int) -> Markup:
+    base, drawn = float(_HEIGHT), []
+    for outcome in OUTCOMES:
+        count = by_outcome.get(outcome, 0)
+        if not count:
+            continue
+        height = _HEIGHT * count / top
+        base -= height
+        drawn.append(
+            Markup(
+                '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="of-{}">'
+                "<title>{} {}: {}</title></rect>"
+            ).format(
+                x, base, max(step - 1, 1), height, outcome.lower(), label, outcome.lower(), count
             )
         )
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(_WIDTH, _HEIGHT, f"{done} of {total} messages have left", Markup("").join(lines))
+    return Markup("").join(drawn)
+
+
+def _round_up(value: int) -> int:
+    """The next 1, 2 or 5 with zeros: an axis that people can read."""
+    power = 1
+    while power * 10 <= value:
+        power *= 10
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)

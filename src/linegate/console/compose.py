@@ -16,6 +16,7 @@ from linegate.console.pages import page
 from linegate.console.phone import draw_content, parse
 from linegate.console.places import line_of, lines_of
 from linegate.console.visit import Visit, whole
+from linegate.domain.phone import normalise
 from linegate.domain.violation import Violation
 from linegate.postgres.audit import acting
 from linegate.postgres.pool import Pool
@@ -96,12 +97,14 @@ class ComposePages:
                 text = json.dumps(tree, indent=2, ensure_ascii=False)
         async with self._pool.acquire() as conn:
             senders = await list_senders(conn, visit.viewer.acting_id)
-        sender = senders[0].name if senders else ""
+        sender = next((each.name for each in senders if each.hold is None), "")
+        sender = sender or (senders[0].name if senders else "")
         return page(
             visit,
             "compose.html",
             text=text,
             senders=senders,
+            sender=sender,
             **(await self._judged(visit, text, sender)),
         )
 
@@ -114,7 +117,13 @@ class ComposePages:
     async def send(self, visit: Visit) -> Response:
         """Send a test message to one number."""
         form = visit.form
-        body = _request(parse(form.raw("content").encode()), form.text("sender"), form.text("to"))
+        text, number = form.raw("content"), form.text("to")
+        unsendable = _unreadable(text)
+        if normalise(number) is None:
+            unsendable.append(("Number", "must be a phone number with its country code"))
+        if unsendable:
+            return page(visit, "_sent.html", sent=None, violations=unsendable)
+        body = _request(parse(text.encode()), form.text("sender"), number)
         sent = await self._hands.send(visit.viewer.acting_id, visit.actor, body)
         return page(
             visit, "_sent.html", sent=sent, violations=[_plain(each) for each in sent.violations]
@@ -123,6 +132,9 @@ class ComposePages:
     async def register(self, visit: Visit) -> Response:
         """Register what was typed as a template, or change the one of that name."""
         form = visit.form
+        unreadable = _unreadable(form.raw("content"))
+        if unreadable:
+            return page(visit, "_sent.html", sent=None, violations=unreadable)
         tree = parse(form.raw("content").encode())
         given = tree if isinstance(tree, dict) else {}
         asked = {
@@ -213,6 +225,11 @@ def _plain(violation: Violation) -> tuple[str, str]:
     """A violation of a request, told of its content."""
     name = violation.property.removeprefix(_CONTENT).removeprefix(".")
     return name.removeprefix("messages[0].") or "$", violation.violation
+
+
+def _unreadable(text: str) -> list[tuple[str, str]]:
+    """Why a content can be neither sent nor registered; nothing if it can be read."""
+    return [("Content", f"is no JSON: {_where(text)}")] if parse(text.encode()) is None else []
 
 
 def _where(text: str) -> str:

@@ -5,7 +5,7 @@ from xml.dom import minidom
 
 from starlette.responses import Response
 
-from linegate.console.answers import back, missing
+from linegate.console.answers import back, missing, refused
 from linegate.console.endpoints import find_endpoint
 from linegate.console.pages import page
 from linegate.console.visit import Visit
@@ -67,6 +67,8 @@ class DeliveryPages:
             return missing(visit, "endpoint")
         given = [read_public_id(text) for text in visit.form.all("post")[:_MOST_CHOSEN]]
         chosen = [id_ for id_ in given if id_ is not None]
+        if not chosen:
+            return refused(visit, "Nothing is ticked.")
         count = await self._again.posts(endpoint.id, chosen, visit.by)
         said = f"{count} reports are pushed again."
         return back(visit, f"/console/webhooks/{endpoint.id}", said)

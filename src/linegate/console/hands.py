@@ -35,11 +35,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a request of one message: its id and status, or what is wrong with it."""
+    """What became of a request of one message: its id and status, or what is wrong with it.
+
+    group: of the status.
+    """
 
     violations: Sequence[Violation] = ()
     message_id: str = ""
     status: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,11 +140,24 @@ class Messages:
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of the time line: its words, its colour, and what is known besides."""
     event = entry["event"]
-    rest = {key: value for key, value in entry.items() if key not in ("at", "event", "errorId")}
+    rest = {
+        key: _plain(key, value)
+        for key, value in entry.items()
+        if key not in ("at", "event", "errorId") and value is not None
+    }
     if entry.get("errorId"):
         rest["errorId"] = entry["errorId"]
     at = parse_instant(entry["at"])
     return {"at": at, "event": event, "kind": _kind(entry), "rest": rest, "post": None}
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A value of the time line as people read it."""
+    if key.endswith("At"):
+        return parse_instant(value)
+    if key in ("outcome", "report"):
+        return value.replace("_", " ").lower()
+    return value
 
 
 def _with_posts(
@@ -154,7 +167,7 @@ def _with_posts(
     by_try = {
         (
             parse_instant(format_instant(each.tried_at)),
-            "FINAL" if each.number == 0 else "INTERMEDIATE",
+            "final" if each.number == 0 else "intermediate",
         ): each
         for each in posts
     }

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from linegate.console.charts import bars
 from linegate.console.pages import page
+from linegate.console.states import HOLDS
 from linegate.console.visit import Visit
 from linegate.domain.pulse import BY_SMS, SPANS, Beat, Span, percentile
 from linegate.domain.status import STATUSES
@@ -132,7 +133,12 @@ def figures_of(beats: Sequence[Beat], span: Span, now: datetime) -> Figures:
         by_bucket[BY_SMS] / ended if ended else None,
         percentile(by_bucket, 0.5),
         percentile(by_bucket, 0.95),
-        bars(points, title=f"Messages per {per} by outcome, {span.words}"),
+        bars(
+            points,
+            title=f"Messages per {per} by outcome, {span.words}",
+            unit=f"messages that ended, per {per}",
+            labels=7 if span.name == "week" else 6,
+        ),
     )
 
 
@@ -162,7 +168,7 @@ def _troubles(
     """What needs attention: words and where to act."""
     found = [
         (
-            f"Sender {each.name} is held: {each.hold.replace('_', ' ')}",
+            f"Sender {each.name} is held: {HOLDS[each.hold].what}",
             f"/console/senders/{each.id}",
         )
         for each in senders

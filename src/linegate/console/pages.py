@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from linegate.console.states import HOLDS
 from linegate.console.visit import Visit
 from linegate.domain.ids import public_id
 from linegate.domain.status import ERRORS, STATUSES
@@ -45,7 +46,7 @@ _MENU = {
     "Senders": "/console/senders",
     "Keys": "/console/keys",
     "Users": "/console/users",
-    "Parts": "/console/parts",
+    "Applications": "/console/parts",
     "Accounts": "/console/accounts",
     "Audit": "/console/audit",
     "Set-up": "/console/guide",
@@ -65,6 +66,7 @@ def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> HT
             now=visit.now,
             here=visit.request.url.path,
             said=visit.said,
+            is_bad=bool(visit.query.text("bad")),
             menu={name: path for name, path in _MENU.items() if path in visit.paths},
             **values,
         )
@@ -116,6 +118,7 @@ def _environment() -> Environment:
     }
     environment.filters.update(filters)
     environment.globals["asset"] = _asset
+    environment.globals["holds"] = HOLDS
     return environment
 
 

@@ -28,6 +28,28 @@ _NUMBERS = {
     "read": "readTimeout",
     "rate": "rateLimit",
 }
+_LABELS = {
+    "maxBucketSize": "Reports in one request",
+    "windowSize": "Requests at once",
+    "connectTimeout": "Wait for connection",
+    "readTimeout": "Wait for answer",
+    "rateLimit": "Requests a second",
+    "responseRegex": "Pattern of statuses that take",
+    "responseBodyRegex": "Pattern of the answer",
+    "profileId": "Profile id",
+    "webhook.notifyUrl": "Where reports go",
+    "authId": "Id of the settings",
+    "credentials.username": "User",
+    "credentials.password": "Password",
+    "credentials.secretKey": "Secret key",
+    "credentials.tokenUrl": "Token URL",
+    "credentials.clientId": "Client id",
+    "credentials.clientSecret": "Client secret",
+    "credentials.refreshToken": "Refresh token",
+    "credentials.headers": "Headers",
+}
+"""How the page calls properties of the Subscriptions API."""
+
 _CREDENTIALS = {
     "BASIC": ("username", "password"),
     "HMAC": ("secretKey", "algorithm"),
@@ -127,7 +149,8 @@ async def _saved(visit: Visit, save: Save, body: dict[str, Any], what: str, id_:
     given = json.dumps(body).encode()
     found = await save(visit.viewer.acting_id, visit.actor, given, is_new)
     if found:
-        return refused(visit, "; ".join(f"{each.property} {each.violation}" for each in found))
+        words = [f"{_LABELS.get(each.property, each.property)} {each.violation}" for each in found]
+        return refused(visit, "; ".join(words))
     return back(visit, _PATH, f"The {what} {id_}: {'created' if is_new else 'changed'}.")
 
 
@@ -158,7 +181,7 @@ def _profile(form: Form) -> dict[str, Any] | str:
     for field, name in _NUMBERS.items():
         text = form.text(field, 9)
         if text and not text.isdecimal():
-            return f"{name} is a whole number."
+            return f"{_LABELS[name]} is a whole number."
         body[name] = int(text) if text else None
     return {name: value for name, value in body.items() if value}
 

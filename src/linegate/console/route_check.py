@@ -35,4 +35,4 @@ class RouteCheck:
         route = read_route_url(self._store.vault.open(row.url, context=context))
         trouble = await trouble_of(route, self._clock, name)
         words = f"The route {name} is not usable: {trouble}" if trouble else f"{name} is usable."
-        return back(visit, "/console/senders", words)
+        return back(visit, "/console/senders", words, is_bad=bool(trouble))

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from starlette.responses import Response
 
-from linegate.console.answers import back, missing
+from linegate.console.answers import back, missing, refused
 from linegate.console.pages import page
 from linegate.console.phone import draw_content
 from linegate.console.visit import Visit
@@ -75,9 +75,10 @@ class Wall:
             session.put(self._url + path, json={"all": name}) as answer,
         ):
             is_done = answer.status == 200
-        what = "SMS" if kind == "sms" else "LINE"
-        words = f"{what} is switched to: {name}." if is_done else f"{what} knows no fate {name}."
-        return back(visit, "/console/sandbox", words)
+        what, known = ("SMS", SMS_SWITCHES) if kind == "sms" else ("LINE", LINE_SWITCHES)
+        if not is_done:
+            return refused(visit, f"{what} knows no fate {name}.")
+        return back(visit, "/console/sandbox", f"{what} now: {known.get(name, name)}.")
 
     async def _answer(self, visit: Visit, template: str) -> Response:
         found = await self._ask()
@@ -93,6 +94,7 @@ class Wall:
             sms_switches=SMS_SWITCHES,
             fates=fates.get("fates", []),
             sms_fates=sms_fates.get("fates", []),
+            sms_fate=sms_fates.get("all", "normal"),
             each=_EACH,
         )
 

@@ -115,6 +115,8 @@ class WebhookPages:
             return missing(visit, "endpoint")
         ids = [read_public_id(text) for text in visit.form.all("message")]
         chosen = [id_ for id_ in ids if id_ is not None]
+        if not chosen:
+            return refused(visit, "Nothing is ticked.")
         count = await self._again.reports(found.id, chosen, visit.by)
         return back(visit, f"{_PATH}/{found.id}", f"{count} reports are pushed again.")
 

@@ -114,8 +114,9 @@ def _tested(test: WebhookTest | Outcome) -> Finding:
 def _of_failure(failure: TokenFailure) -> str:
     if failure.fault is TokenFault.UNREACHABLE:
         return f"LINE cannot be asked for a token now: {failure.detail}"
+    said = f": {failure.detail}" if failure.detail else ""
     return (
-        f"LINE issues no token (status {failure.code}: {failure.detail}): check the channel id and"
+        f"LINE issues no token (status {failure.code}{said}): check the channel id and"
         " secret, or that the assertion key is registered under this kid, in LINE's console"
     )
 

@@ -62,8 +62,9 @@ class SmsView:
         return json_reply({})
 
     async def fates(self, request: Request) -> Response:
-        """The table of fates, chosen by the third digit from the end."""
-        return json_reply({"fates": [asdict(fate) for fate in SMS_FATES]})
+        """The table of fates, chosen by the third digit from the end, and the switch (`all`)."""
+        switched = self._smsc.switch.name if self._smsc.switch else "normal"
+        return json_reply({"fates": [asdict(fate) for fate in SMS_FATES], "all": switched})
 
     async def switch(self, request: Request) -> Response:
         """Give every submit one fate (`{"all": "closed"}`), or end that (`{"all": "normal"}`)."""

@@ -43,10 +43,68 @@ document.addEventListener("DOMContentLoaded", () => dress(document));
 document.addEventListener("htmx:afterSwap", (event) => dress(event.detail.elt.parentElement || document));
 document.addEventListener("htmx:afterSettle", () => dress(document));
 
-/* A session that has ended: to the door, not into a piece of a page. */
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 401) location.assign("/console/login");
+/* A form is sent without leaving its page: where it is refused, what was typed stays. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post" || form.hasAttribute("hx-post")) return;
+  event.preventDefault();
+  send(form, event.submitter);
 });
+async function send(form, submitter) {
+  const fields = new URLSearchParams(new FormData(form, submitter));
+  const buttons = form.querySelectorAll("button");
+  for (const each of buttons) each.disabled = true;
+  try {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body: fields });
+    if (answer.redirected) location.assign(answer.url);
+    else show(form, answer, new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    tell(form, "linegate does not answer. Try again in a moment.");
+  } finally {
+    for (const each of buttons) each.disabled = false;
+  }
+}
+function show(form, answer, page) {
+  const refused = page.querySelector("[role=alert]:not(#old)");
+  if (answer.status === 401 && !refused) return location.assign("/console/login");
+  if (!answer.ok) return tell(form, (refused || page.querySelector("main p")).textContent);
+  const main = document.getElementById("main");
+  document.title = page.title;
+  main.replaceChildren(...page.getElementById("main").childNodes);
+  dress(main);
+  htmx.process(main);
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+}
+function tell(form, words) {
+  for (const each of document.querySelectorAll("form > [role=alert]")) each.remove();
+  const place = document.createElement("p");
+  place.className = "said is-bad";
+  place.setAttribute("role", "alert");
+  place.textContent = words;
+  form.prepend(place);
+  place.scrollIntoView({ block: "nearest" });
+}
+
+/* What is fetched again and again says when it is old; what was sent says that it failed. A session
+   that has ended leads to the door. */
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { successful, requestConfig, xhr, elt } = event.detail;
+  if (xhr.status === 401) location.assign("/console/login");
+  else if (requestConfig.verb === "get") age(!successful);
+  else if (!successful) {
+    const page = new DOMParser().parseFromString(xhr.responseText || "", "text/html");
+    const words = page.querySelector("main p");
+    tell(elt.closest("form"), words ? words.textContent : "linegate does not answer. Try again in a moment.");
+  }
+});
+function age(isOld) {
+  const place = document.getElementById("old");
+  if (!place || place.hidden !== isOld) return;
+  place.hidden = !isOld;
+  const at = new Date().toISOString().slice(11, 19);
+  place.textContent = isOld ? `linegate has not answered since ${at} UTC: this page is old.` : "";
+}
 
 /* The editor: numbers of lines beside it, those with faults marked; a fault leads to its line. */
 const editor = document.querySelector("[data-editor]");

@@ -199,10 +199,10 @@ SELECT EXISTS (SELECT 1 FROM final WHERE account_id = :account_id AND status = :
 -- name: line_answers :many
 -- What LINE answered to a sender's newest messages, of those among the installation's latest attempts.
 SELECT newest.outcome, newest.code, newest.detail, count(*)::integer AS messages, max(newest.ended_at) AS last_at
-FROM (SELECT message_id, outcome, code, detail, ended_at FROM attempt ORDER BY message_id DESC LIMIT :most) AS newest
+FROM (SELECT message_id, outcome, code, detail, ended_at, route_id FROM attempt ORDER BY message_id DESC LIMIT :most) AS newest
 JOIN message ON message.id = newest.message_id
 JOIN message_object AS object ON object.id = message.object_id
-WHERE object.sender_id = :sender_id
+WHERE object.sender_id = :sender_id AND newest.route_id IS NULL -- what an SMSC says is not LINE's
 GROUP BY 1, 2, 3 ORDER BY last_at DESC LIMIT 20;
 
 -- name: sms_text_of :value

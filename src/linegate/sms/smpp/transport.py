@@ -171,7 +171,7 @@ class SmppTransport:
             async with asyncio.timeout(_CONNECT):
                 reader, writer = await self._connect()
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            self._went_down(f"cannot connect: {error or type(error).__name__}")
+            self._went_down(f"cannot connect: {_words_of(error)}")
             return False
         session = Session(
             reader,
@@ -218,6 +218,11 @@ class SmppTransport:
             _log.warning("sms_receipt.unreadable", route=self._name)
             return OK
         return OK if await self._on_receipts([receipt]) else TEMPORARY
+
+
+def _words_of(error: OSError | TimeoutError) -> str:
+    """What the system says, without the number of the error."""
+    return error.strerror or str(error) or type(error).__name__
 
 
 def _refusal(bound: Answered) -> str:

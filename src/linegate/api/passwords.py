@@ -4,7 +4,8 @@ A verification takes some 50 ms and 64 MB on purpose. So it runs in a thread of 
 at the same time are one, and a password that was right is known again for a minute: by a keyed
 digest, never by itself. Every guess is charged to the caller's address and to the user before it
 is verified, so that many at once gain nothing. A password that is remembered passes whatever the
-count: who guesses at a name cannot lock its owner out.
+count, and guesses from where the user has logged in before are counted by themselves: who guesses
+at a name from elsewhere cannot lock its owner out.
 
 Source: RFC 9106 (argon2id, second recommended option: 64 MiB, t=3, p=4).
 """
@@ -12,6 +13,7 @@ Source: RFC 9106 (argon2id, second recommended option: 64 MiB, t=3, p=4).
 import asyncio
 import hmac
 import os
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +28,7 @@ __all__ = ["Passwords", "TooManyGuesses", "hash_password"]
 
 _REMEMBERED_FOR = timedelta(seconds=60)
 _REMEMBERED = 1000
+_HOMES = 10_000
 _WAITING = 100
 _LONGEST = 1024  # characters of a password that is worth hashing
 _HASHER = PasswordHasher()
@@ -57,6 +60,7 @@ class Passwords:
         self._threads = ThreadPoolExecutor(2, "argon2")
         self._secret = os.urandom(32)
         self._right: dict[bytes, datetime] = {}
+        self._at_home: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._asked: dict[bytes, asyncio.Future[bool]] = {}
 
     async def are_right(
@@ -81,17 +85,19 @@ class Passwords:
         if asked is not None:
             return await asyncio.shield(asked)
         subnet = _subnet(address)
-        wait = max(self._by_address.wait(subnet, now), self._by_user.wait(name, now))
+        whose = (name, subnet) if (name, subnet) in self._at_home else name
+        wait = max(self._by_address.wait(subnet, now), self._by_user.wait(whose, now))
         if wait == 0 and len(self._asked) >= _WAITING:
             wait = 1
         if wait:
             return TooManyGuesses(wait)
         self._by_address.charge(subnet, now)
-        self._by_user.charge(name, now)
+        self._by_user.charge(whose, now)
         if await asyncio.shield(self._verify(mark, stored or _NOBODY, password)):
             self._by_address.refund(subnet)
-            self._by_user.refund(name)
+            self._by_user.refund(whose)
             self._remember(mark, now)
+            self._know_home((name, subnet))
             return True
         return False
 
@@ -110,6 +116,13 @@ class Passwords:
         self._right[mark] = now
         while len(self._right) > _REMEMBERED:
             del self._right[next(iter(self._right))]
+
+    def _know_home(self, home: tuple[str, str]) -> None:
+        """Remember from where a user logs in."""
+        self._at_home[home] = None
+        self._at_home.move_to_end(home)
+        if len(self._at_home) > _HOMES:
+            self._at_home.popitem(last=False)
 
 
 def hash_password(password: str) -> str:

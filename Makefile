@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help setup demo test check fmt lint types layers unit integration crash-test bench bench-pace bench-backlog bench-webhooks bench-logs bench-year bench-sms bench-floor bench-start soak chaos-test bench-snapshot database-fault-test docs lock clean
+.PHONY: help setup demo test check fmt lint types layers unit integration rolling-test cluster-test crash-test bench bench-workers bench-pace bench-backlog bench-webhooks bench-logs bench-year bench-sms bench-floor bench-start soak chaos-test bench-snapshot database-fault-test docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'

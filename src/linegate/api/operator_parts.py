@@ -149,9 +149,9 @@ class OperatorParts:
         async def read(conn: Connection, found: AccountListed) -> dict[str, object]:
             wanted = TemplateFilter(
                 found.id,
-                sender=asked.get("sender"),
-                name=asked.get("name"),
-                status=asked.get("status"),
+                sender=asked.get("sender") or None,
+                name=asked.get("name") or None,
+                status=asked.get("status") or None,
             )
             rows = await list_templates(conn, wanted, limit=_MOST)
             return {"templates": [msgspec.Raw(encode_template(row)) for row in rows]}

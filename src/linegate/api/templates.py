@@ -84,7 +84,7 @@ class Templates:
         caller = await self._caller(request, self._clock.now())
         found: list[Violation] = []
         asked = request.query_params
-        status = asked.get("status")
+        status = asked.get("status") or None
         if status is not None and status not in _STATUSES:
             found.append(Violation("status", f"must be one of {', '.join(_STATUSES)}"))
         page = _number(asked.get("page"), "page", 0, _LARGEST_PAGE, 0, found)

@@ -44,6 +44,8 @@ class CommandError(Exception):
     """The command cannot do what it was asked; the text says why and what to do."""
 
 
+_STOPPED = 128 + signal.SIGINT  # as shells tell of it
+
 # What the operator's settings, files, network and database are to blame for.
 _MENDABLE = (
     CommandError,
@@ -117,7 +119,10 @@ def actor() -> str:
 
 
 def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
-    """Do something with the installation's database, whether linegate runs or not."""
+    """Do something with the installation's database, whether linegate runs or not.
+
+    Whoever stops it (Ctrl-C) gets exit code 130 and no traceback.
+    """
     settings = read_settings()
 
     async def opened() -> Answer:
@@ -135,7 +140,10 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
             return await work(store)
 
     with told_plainly():
-        return run(opened())
+        try:
+            return run(opened())
+        except asyncio.CancelledError:
+            raise typer.Exit(_STOPPED) from None
 
 
 def show(answer: Mapping[str, object], *, as_json: bool, plain: str) -> None:

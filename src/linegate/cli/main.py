@@ -23,6 +23,7 @@ from linegate.cli import (
     users,
     webhooks,
 )
+from linegate.logs import set_up
 
 __all__ = ["app", "main"]
 
@@ -61,5 +62,6 @@ app.add_typer(prices.price, name="price")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What is logged goes to standard error, away from a command's answer."""
+    set_up(level="warning", form="auto")  # what runs for long sets it up anew
     app()

@@ -139,11 +139,11 @@ def with_store(work: Callable[[Store], Awaitable[Answer]]) -> Answer:
         ) as store:
             return await work(store)
 
-    with told_plainly():
-        try:
+    try:
+        with told_plainly():
             return run(opened())
-        except asyncio.CancelledError:
-            raise typer.Exit(_STOPPED) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(_STOPPED) from None
 
 
 def show(answer: Mapping[str, object], *, as_json: bool, plain: str) -> None:

@@ -176,7 +176,8 @@ class _Year:
         )
         await _SQL.write_messages.exec(self._conn)
         await _SQL.write_ends.exec(self._conn, now=self._now)
-        for query in (_SQL.write_attempts, _SQL.write_failovers, _SQL.write_late):
+        for query in (_SQL.write_attempts, _SQL.write_late):
             await query.exec(self._conn)
+        await _SQL.write_failovers.exec(self._conn, now=self._now)
         await _SQL.write_tries.exec(self._conn, now=self._now)
         await _SQL.write_queue.exec(self._conn, last=sent)

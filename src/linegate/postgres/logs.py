@@ -1,12 +1,12 @@
 """Queries of what the log shows of messages, and of a message's time line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from linegate.domain.report import FinishedMessage
 from linegate.postgres.pool import Connection, named_days
-from linegate.postgres.queries import bundled
+from linegate.postgres.queries import Query, bundled
 from linegate.postgres.reporting import finished
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _Row: TypeAlias = Mapping[str, Any]
+_WAITS, _WITH_A_PLATFORM = 26, 7  # the public statuses of what has not ended
 
 
 class Logged(NamedTuple):
@@ -130,19 +131,26 @@ class History(NamedTuple):
 
 async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]:
     """What the log shows, by message."""
+    sql = bundled()
     async with named_days(conn):
-        messages = await bundled().load_logged.many(conn, ids=ids)
-        object_ids = sorted({row["object_id"] for row in messages})
-        rows = await bundled().logged_objects.many(conn, ids=object_ids)
-        objects = {row["id"]: row for row in rows}
-        rows = await bundled().logged_bulks.many(conn, ids=sorted({row["bulk_id"] for row in rows}))
-        bulks = {row["id"]: row for row in rows}
+        at_line = await _by_id(conn, sql.logged_queue, ids)
+        at_sms = await _by_id(conn, sql.logged_sms_legs, ids)
+        finals = await _by_id(conn, sql.logged_finals, ids)
+        sms_ends = await _by_id(conn, sql.logged_sms_ends, finals.keys())
+        messages = await _by_id(conn, sql.logged_messages, ids)
+        objects = await _by_id(
+            conn, sql.logged_objects, {m["object_id"] for m in messages.values()}
+        )
+        bulks = await _by_id(conn, sql.logged_bulks, {part["bulk_id"] for part in objects.values()})
     found = {}
-    for message in messages:
+    for id_, message in messages.items():
         part = objects[message["object_id"]]
         bulk = bulks[part["bulk_id"]]
-        found[message["id"]] = Logged(
-            finished(_joined(message, part, bulk)),
+        end = _ended(finals.get(id_), sms_ends.get(id_)) or _waits(
+            at_line.get(id_), at_sms.get(id_)
+        )
+        found[id_] = Logged(
+            finished({**part, **message, **end, "bulk_client_id": bulk["client_id"]}),
             part["id"],
             bulk["accepted_at"],
             message["placeholders"],
@@ -150,12 +158,28 @@ async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]
     return found
 
 
-def _joined(message: _Row, part: _Row, bulk: _Row) -> dict[str, object]:
-    """One row of all three. A price is that of the leg that ended the message."""
-    row = {**part, **message, "bulk_client_id": bulk["client_id"]}
-    if not message["by_sms"]:
-        row |= {name: part[name] for name in ("price", "currency")}
-    row["sender"] = message["sender"] or part["sender"]
+async def _by_id(conn: Connection, query: Query, ids: Iterable[int]) -> dict[int, _Row]:
+    return {row["id"]: row for row in await query.many(conn, ids=sorted(ids))}
+
+
+def _waits(at_line: _Row | None, at_sms: _Row | None) -> dict[str, object]:
+    """What is told of a message that has not ended."""
+    sent_at = (at_line or at_sms or {"sent_at": None})["sent_at"]
+    status = _WITH_A_PLATFORM if sent_at is not None or at_sms is not None else _WAITS
+    row = {"status": status, "error": 0, "sent_at": sent_at, "done_at": None}
+    return row | {"by_sms": False, "parts": 1, "mcc_mnc": None}
+
+
+def _ended(final: _Row | None, sms_end: _Row | None) -> dict[str, object] | None:
+    """What is told of its end. A price is that of the leg that ended the message."""
+    if final is None:
+        return None
+    row = dict(final) | {"by_sms": sms_end is not None, "parts": 1, "mcc_mnc": None}
+    if sms_end is None:
+        return row
+    row |= dict(sms_end)
+    if not sms_end["sender"]:
+        del row["sender"]
     return row
 
 

@@ -315,20 +315,27 @@ SELECT bulk.id, bulk.last_id, bulk.messages, run.finished_at, bulk.account_id
 FROM bulk LEFT JOIN bulk_run AS run ON run.bulk_id = bulk.id
 WHERE bulk.id = ANY(:bulk_ids::bigint[]) AND bulk.account_id = ANY(:account_ids::bigint[]);
 
--- name: load_logged :many
--- What the log shows of messages, ended or not, but for what their objects and bulks say. The ids stand at each
--- table, so that only their days are planned.
-SELECT message.id, message.object_id, message.destination, message.client_id, message.placeholders,
-       COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) AS status,
-       COALESCE(final.error, 0) AS error, COALESCE(final.sent_at, queue.sent_at, sms_leg.sent_at) AS sent_at,
-       final.done_at, sms_end.message_id IS NOT NULL AS by_sms, sms_end.sender, sms_end.price, sms_end.currency,
-       COALESCE(sms_end.parts, 1) AS parts, sms_end.mcc_mnc
-FROM message
-LEFT JOIN final ON final.message_id = message.id AND final.message_id = ANY(:ids::bigint[])
-LEFT JOIN sms_end ON sms_end.message_id = message.id AND sms_end.message_id = ANY(:ids)
-LEFT JOIN sms_leg ON sms_leg.id = message.id
-LEFT JOIN queue ON queue.id = message.id
-WHERE message.id = ANY(:ids);
+-- name: logged_queue :many
+-- Messages that are due for LINE or with it. This and the next tell what the log shows of messages, table by table:
+-- joined, each of a thousand would be looked up by its id and by the whole list. The list stands at each table, so that
+-- only its days are planned. What waits is read before what has ended, so that nothing that ends meanwhile is missed.
+SELECT id, sent_at FROM queue WHERE id = ANY(:ids::bigint[]);
+
+-- name: logged_sms_legs :many
+-- Messages in their SMS leg; sent_at: to LINE.
+SELECT id, sent_at FROM sms_leg WHERE id = ANY(:ids::bigint[]);
+
+-- name: logged_finals :many
+-- How messages ended.
+SELECT message_id AS id, status, error, sent_at, done_at FROM final WHERE message_id = ANY(:ids::bigint[]);
+
+-- name: logged_sms_ends :many
+-- What is told of those that ended in their SMS leg.
+SELECT message_id AS id, sender, price, currency, parts, mcc_mnc FROM sms_end WHERE message_id = ANY(:ids::bigint[]);
+
+-- name: logged_messages :many
+-- The messages themselves.
+SELECT id, object_id, destination, client_id, placeholders FROM message WHERE id = ANY(:ids::bigint[]);
 
 -- name: logged_objects :many
 -- What message objects say, with the price of their senders.

@@ -29,7 +29,7 @@ _REACH = timedelta(days=30)
 _TIMES = ("since", "until", "by", "leg")
 _OTHERS = ("campaign", "entity", "application", *_TIMES)  # than what can be listed by its wait
 _FIELDS = ("number", "message", "bulk", "campaign", "entity", "application", "sender")
-_GOOD = {"ACCEPTED", "RELEASED", "REPORT_PULLED", "REPORT_TAKEN"}
+_GOOD = {"ACCEPTED", "RELEASED", "DELIVERY_EVENT", "REPORT_PULLED", "REPORT_TAKEN"}
 _BAD = {"REPORT_FAILED", "REPORT_GIVEN_UP"}
 
 

@@ -186,7 +186,7 @@ async def _note_late(conn: Connection, late: Sequence[_Meeting], now: datetime) 
     """Put receipts of ended messages on their time line; gives how many."""
     if not late:
         return 0
-    told = [(each.met.message_id, each.route_id, each.receipt) for each in late]
+    told = [(each.met, each.route_id, each.receipt) for each in late]
     noted = await insert_late_receipts(conn, told, now=now)
     await drop_told_parts(conn, [each.met for each in late if not each.receipt.pending])
     return noted
@@ -206,7 +206,7 @@ async def _decide(
     ]
     if not ours:
         return 0
-    told = [(each.met.message_id, each.route_id, each.receipt) for each in ours]
+    told = [(each.met, each.route_id, each.receipt) for each in ours]
     await insert_receipts(conn, told, now=now)
     await mark_parts(conn, {each.met: each.receipt for each in ours if each.met.part != _WHOLE})
     parts = await parts_of(conn, sorted({each.met.message_id for each in ours}))

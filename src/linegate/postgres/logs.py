@@ -66,7 +66,7 @@ class TriedSend(NamedTuple):
 
 
 class ToldReceipt(NamedTuple):
-    """What an SMS provider told of a message; done_at: when, as it says."""
+    """What an SMS provider told of a message; done_at: when, as it says; part 0: of all."""
 
     received_at: datetime
     done_at: datetime | None
@@ -74,6 +74,7 @@ class ToldReceipt(NamedTuple):
     error: int
     detail: str
     route: str | None
+    part: int = 0
 
 
 class FailedOver(NamedTuple):
@@ -117,6 +118,7 @@ class History(NamedTuple):
     """Everything that is known of one message besides its log line.
 
     released_at: when it left its bulk; pulled_at: when its report was; None: not so far.
+    heard_attempt: which one LINE's delivery event was about that ended it; None: no event did.
     """
 
     attempts: list[TriedSend]
@@ -127,6 +129,7 @@ class History(NamedTuple):
     released_at: datetime | None = None
     pulled_at: datetime | None = None
     failover: FailedOver | None = None
+    heard_attempt: int | None = None
 
 
 async def load_logged(conn: Connection, ids: Sequence[int]) -> dict[int, Logged]:
@@ -203,6 +206,7 @@ async def load_history(conn: Connection, message_id: int) -> History:
         released_at=marks[0],
         pulled_at=marks[1],
         failover=None if failover is None else FailedOver(*failover),
+        heard_attempt=await bundled().heard_attempt.value(conn, id=message_id),
     )
 
 

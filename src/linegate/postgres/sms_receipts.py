@@ -97,14 +97,14 @@ async def parts_of(conn: Connection, ids: Sequence[int]) -> dict[int, list[PartS
 
 
 async def insert_receipts(
-    conn: Connection, told: Sequence[tuple[int, int, Receipt]], *, now: datetime
+    conn: Connection, told: Sequence[tuple[Met, int, Receipt]], *, now: datetime
 ) -> None:
-    """Write the time line; each as message, route, receipt."""
+    """Write the time line; each as the part, the route and the receipt."""
     await bundled().insert_sms_receipts.exec(conn, **_columns(told), now=now)
 
 
 async def insert_late_receipts(
-    conn: Connection, told: Sequence[tuple[int, int, Receipt]], *, now: datetime
+    conn: Connection, told: Sequence[tuple[Met, int, Receipt]], *, now: datetime
 ) -> int:
     """The same for messages that have ended; gives how many of these there were."""
     return len(await bundled().insert_late_receipts.many(conn, **_columns(told), now=now))
@@ -190,9 +190,10 @@ async def mark_deaf(conn: Connection, sender_ids: Sequence[int], *, now: datetim
     await bundled().mark_deaf.exec(conn, sender_ids=sorted(sender_ids), now=now)
 
 
-def _columns(told: Sequence[tuple[int, int, Receipt]]) -> dict[str, Sequence[object]]:
+def _columns(told: Sequence[tuple[Met, int, Receipt]]) -> dict[str, Sequence[object]]:
     return {
-        "ids": [id_ for id_, _, _ in told],
+        "ids": [met.message_id for met, _, _ in told],
+        "parts": [met.part for met, _, _ in told],
         "route_ids": [route_id for _, route_id, _ in told],
         "done_ats": [receipt.done_at for _, _, receipt in told],
         "statuses": [receipt.status for _, _, receipt in told],

@@ -36,6 +36,9 @@ def timeline_of(logged: Logged, history: History) -> list[dict[str, Any]]:
         entries.append(_failover(history.failover))
     entries += [_receipt(each) for each in history.receipts]
     if logged.message.done_at is not None:
+        if history.heard_attempt is not None:
+            heard = {"event": "DELIVERY_EVENT", "attempt": history.heard_attempt}
+            entries.append((logged.message.done_at, heard))
         ended = {"event": "ENDED", "statusId": logged.message.status}
         entries.append((logged.message.done_at, ended))
     entries += [_try(each) for each in history.tries]
@@ -80,6 +83,8 @@ def _receipt(told: ToldReceipt) -> Entry:
     }
     if told.route is not None:
         entry["route"] = told.route
+    if told.part:
+        entry["part"] = told.part
     if told.done_at is not None:
         entry["doneAt"] = format_instant(told.done_at)
     return told.received_at, entry

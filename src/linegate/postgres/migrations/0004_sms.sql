@@ -101,6 +101,7 @@ CREATE INDEX sms_early_age ON sms_early (received_at);
 -- Every receipt that met its message, for the time line.
 CREATE TABLE sms_receipt (
     message_id  bigint NOT NULL,
+    part        smallint NOT NULL,           -- which part; 0: the whole SMS
     route_id    bigint NOT NULL,
     received_at timestamptz NOT NULL,
     done_at     timestamptz,                 -- as the provider says

@@ -193,6 +193,10 @@ told AS (
 )
 SELECT id, step = 'unknown' AS was_unknown, (SELECT count(*) FROM told) AS told FROM ended;
 
+-- name: heard_attempt :value
+-- Which attempt LINE's event was about that ended a message.
+SELECT heard_attempt FROM final WHERE message_id = :id;
+
 -- name: record_late :many
 -- Events of messages that had ended before go to their time line; of others nothing is known.
 INSERT INTO late_event (message_id, attempt, happened_at, received_at)

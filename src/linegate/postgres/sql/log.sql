@@ -394,9 +394,10 @@ WHERE attempt.message_id = :id ORDER BY attempt.number;
 
 -- name: message_receipts :many
 -- What SMS providers told of it.
-SELECT receipt.received_at, receipt.done_at, receipt.status, receipt.error, receipt.detail, sms_route.name AS route
+SELECT receipt.received_at, receipt.done_at, receipt.status, receipt.error, receipt.detail, sms_route.name AS route,
+       receipt.part
 FROM sms_receipt AS receipt LEFT JOIN sms_route ON sms_route.id = receipt.route_id
-WHERE receipt.message_id = :id ORDER BY receipt.received_at;
+WHERE receipt.message_id = :id ORDER BY receipt.received_at, receipt.part;
 
 -- name: message_late_events :many
 -- LINE's events that came after a message had ended.

@@ -314,19 +314,19 @@ WHERE message_id = ANY(:ids::bigint[]) ORDER BY message_id, number;
 
 -- name: insert_sms_receipts :exec
 -- The time line of receipts.
-INSERT INTO sms_receipt (message_id, route_id, received_at, done_at, status, error, detail)
-SELECT message_id, route_id, :now, done_at, status, error, detail
-FROM unnest(:ids::bigint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
+INSERT INTO sms_receipt (message_id, part, route_id, received_at, done_at, status, error, detail)
+SELECT message_id, part, route_id, :now, done_at, status, error, detail
+FROM unnest(:ids::bigint[], :parts::smallint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
             :details::text[])
-  AS told (message_id, route_id, done_at, status, error, detail);
+  AS told (message_id, part, route_id, done_at, status, error, detail);
 
 -- name: insert_late_receipts :many
 -- Receipts of messages that had ended before go to their time line, if they went by that route.
-INSERT INTO sms_receipt (message_id, route_id, received_at, done_at, status, error, detail)
-SELECT told.message_id, told.route_id, :now, told.done_at, told.status, told.error, told.detail
-FROM unnest(:ids::bigint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
+INSERT INTO sms_receipt (message_id, part, route_id, received_at, done_at, status, error, detail)
+SELECT told.message_id, told.part, told.route_id, :now, told.done_at, told.status, told.error, told.detail
+FROM unnest(:ids::bigint[], :parts::smallint[], :route_ids::bigint[], :done_ats::timestamptz[], :statuses::smallint[], :errors::smallint[],
             :details::text[])
-  AS told (message_id, route_id, done_at, status, error, detail)
+  AS told (message_id, part, route_id, done_at, status, error, detail)
 WHERE EXISTS (SELECT 1 FROM final WHERE final.message_id = ANY (ARRAY[told.message_id]))
   AND EXISTS (SELECT 1 FROM attempt
               WHERE attempt.message_id = ANY (ARRAY[told.message_id]) AND attempt.route_id = told.route_id)

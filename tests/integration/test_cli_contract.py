@@ -73,6 +73,13 @@ def test_keys_are_made_listed_switched_and_rotated(shell: Shell) -> None:
     shell.json("key", "enable", *ACME, str(rotated["id"]))
 
 
+def test_a_key_that_does_not_work_yet_has_a_successor_that_does_not_either(shell: Shell) -> None:
+    shell.json("key", "create", *ACME, "--valid-from", "2h")
+    shell.json("key", "rotate", *ACME, "1")
+    old, new = shell.json("key", "list", *ACME)["keys"]
+    assert new["validFrom"] == old["validFrom"] is not None
+
+
 def test_rules_of_a_key_are_changed_one_by_one_and_taken_away(shell: Shell) -> None:
     shell.json("key", "create", *ACME, "--name", "shop", "--messages-waiting", "9")
     changed = shell.json(

@@ -233,6 +233,8 @@ async def test_templates_are_listed_decided_and_removed(shop: Desk) -> None:
     decided["reason"] = "too loud"
     assert (await shop.shop("PUT", "/templates/hi/decision", decided))[0] == 204
     [found] = (await shop.shop("GET", "/templates?status=REJECTED"))[1]["templates"]
+    blank = (await shop.shop("GET", "/templates?sender=SHOP&name=&status="))[1]["templates"]
+    assert blank == [found]  # what is empty does not choose
     assert (found["name"], found["reason"]) == ("hi", "too loud")
     changed = (await shop.shop("PUT", "/templates/hi", a_template(approved=True)))[1]["changed"]
     assert changed == ["status"]

@@ -318,6 +318,8 @@ async def test_templates_are_listed_in_pages(gateway: Gateway, key: str) -> None
     assert answer.json["paging"] == paging
     answer = await gateway.call("GET", f"{PATH}?name=t4&status=PENDING", authorization=key)
     assert [each["name"] for each in answer.json["results"]] == ["t4"]
+    blank = await gateway.call("GET", f"{PATH}?name=t4&status=&sender=", authorization=key)
+    assert blank.json["results"] == answer.json["results"]
     answer = await gateway.call("GET", f"{PATH}?status=APPROVED", authorization=key)
     assert answer.json["paging"]["totalResults"] == 0
     bad = await gateway.call("GET", f"{PATH}?page=-1&size=0&status=x&name=%00", authorization=key)

@@ -187,7 +187,7 @@ def _number(
 def _text(text: str | None, name: str, found: list[Violation]) -> str | None:
     if text is not None and (len(text) > 255 or "\x00" in text):
         found.append(Violation(name, "must be at most 255 characters, none of them NUL"))
-    return text
+    return text or None
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -36,10 +36,10 @@ WITH old AS (
 ended AS (
     UPDATE api_key SET expires_at = LEAST(api_key.expires_at, :ends_at) FROM old WHERE api_key.id = old.id
 )
-INSERT INTO api_key (account_id, name, digest, hint, scopes, expires_at, allowed_addresses,
+INSERT INTO api_key (account_id, name, digest, hint, scopes, valid_from, expires_at, allowed_addresses,
                      application_id, application_forced, entity_id, entity_forced, requests_per_second,
                      messages_per_day, messages_waiting, counts_as, created_at)
-SELECT account_id, name, :digest, :hint, scopes, :now::timestamptz + (expires_at - created_at), allowed_addresses,
+SELECT account_id, name, :digest, :hint, scopes, valid_from, :now::timestamptz + (expires_at - created_at), allowed_addresses,
        application_id, application_forced, entity_id, entity_forced, requests_per_second, messages_per_day,
        messages_waiting, COALESCE(counts_as, id), :now
 FROM old RETURNING id;

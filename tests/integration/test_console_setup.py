@@ -3,18 +3,20 @@
 import re
 import socket
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
+from linegate.domain.circuit import Hold
 from linegate.domain.keys import ALL_SCOPES
-from linegate.postgres.directory import find_webhook_secret
+from linegate.postgres.directory import find_webhook_secret, hold_sender
 from linegate.postgres.identities import KeyRules
 from linegate.sealing import account_context
 from support.clock import FakeClock
 from support.console import Visitor, logged_in
-from support.gateway import ACCOUNT, Gateway, a_request, running_api
+from support.gateway import ACCOUNT, SENDER, Gateway, a_request, running_api
 
 
 @pytest.fixture
@@ -266,3 +268,25 @@ async def test_an_operator_makes_an_account_once_and_nobody_else_does(
 
 
 _ID_OF_NEWCOMER = "SELECT id FROM account WHERE name = 'newcomer'"
+
+
+# The first run --------------------------------------------------------------------------------
+
+
+async def test_the_guide_says_why_its_message_does_not_go(
+    gateway: Gateway, clock: FakeClock, alice: Visitor
+) -> None:
+    sent = await alice.post("/console/guide/send", to="819010000001")
+    path = re.search(rb'hx-get="([^"]+)"', sent.body)
+    assert path is not None
+    assert b"on its way" in sent.body
+    await clock.advance(timedelta(seconds=11))
+    followed = await alice.get(path[1].decode())
+    assert b"LINE has not got it yet. Does a worker run" in followed.body
+    async with gateway.store.pool.acquire() as conn:
+        sender_id = await conn.fetchval("SELECT id FROM sender WHERE name = $1", SENDER)
+        await hold_sender(
+            conn, sender_id, hold=Hold.UNAUTHORISED.value, reason="401", until=None, now=clock.now()
+        )
+    followed = await alice.get(path[1].decode())
+    assert b"LINE refuses its access token" in followed.body

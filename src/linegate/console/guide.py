@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.responses import Response
 
@@ -22,6 +23,7 @@ from linegate.postgres.sms_routes import list_routes
 
 __all__ = ["Guide", "Step"]
 
+_TAKEN_WITHIN = timedelta(seconds=10)
 _SANDBOX_NUMBER = "+819010000001"
 """A number that the simulated LINE delivers to at once."""
 
@@ -114,10 +116,13 @@ class Guide:
         id_ = read_public_id(name)
         async with self._pool.acquire() as conn:
             owner = None if id_ is None else await account_of_message(conn, id_)
-            if id_ is None or owner not in visit.viewer.accounts:
+            if id_ is None or owner is None or owner not in visit.viewer.accounts:
                 return missing(visit, "message")
             logged = (await load_logged(conn, [id_]))[id_]
-        return page(visit, "_followed.html", message=logged.message)
+            senders = await list_senders(conn, owner)
+        sender = next((each for each in senders if each.name == logged.message.sender), None)
+        is_left = visit.now - logged.accepted_at > _TAKEN_WITHIN
+        return page(visit, "_followed.html", message=logged.message, sender=sender, is_left=is_left)
 
 
 def _test_words(*, is_sandbox: bool) -> str:

@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import escape
 
 import pytest
 
@@ -11,6 +12,7 @@ from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
 from linegate.domain.circuit import Hold
 from linegate.domain.keys import ALL_SCOPES
+from linegate.domain.wiretime import format_instant
 from linegate.postgres.directory import find_webhook_secret, hold_sender
 from linegate.postgres.identities import KeyRules
 from linegate.sealing import account_context
@@ -69,6 +71,26 @@ async def test_a_bulk_that_was_steered_is_not_listed_twice(
     listed = await alice.get("/console/bulks")
     assert b"Sent at once" not in listed.body
     assert listed.body.count(name.encode()) == 2
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "new\nline", "100 %?#&"])
+async def test_a_bulk_of_any_name_is_reached_and_told(
+    gateway: Gateway, clock: FakeClock, alice: Visitor, name: str
+) -> None:
+    rules = KeyRules(scopes=frozenset(ALL_SCOPES))
+    key = "App " + await create_key(gateway.store, ACCOUNT, name="", rules=rules)
+    body = a_request("819010000001")
+    send_at = format_instant(clock.now() + timedelta(hours=1))
+    body["options"] = {"schedule": {"bulkId": name, "sendAt": send_at}}
+    sent = await gateway.call("POST", "/line/1/messages", authorization=key, json=body)
+    assert sent.json["bulkId"] == name
+    path = re.search(rb'href="(/console/bulks/[^"]+)"', (await alice.get("/console/bulks")).body)
+    assert path is not None
+    bulk = path[1].decode()
+    assert escape(name).encode() in (await alice.get(bulk)).body
+    assert (await alice.post(f"{bulk}/steer", word="stop")).status == 400
+    said = await alice.post(f"{bulk}/steer", word="pause")
+    assert b"The bulk is now paused." in (await alice.get(said.headers["Location"])).body
 
 
 # Parts --------------------------------------------------------------------------------------------

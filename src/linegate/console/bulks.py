@@ -10,7 +10,7 @@ from linegate.console.answers import back, missing, refused
 from linegate.console.charts import OUTCOMES, course, share_bar
 from linegate.console.pages import page
 from linegate.console.visit import Visit, whole
-from linegate.domain.ids import read_public_id
+from linegate.domain.ids import public_id, read_public_id
 from linegate.domain.pace import Unit, pace_of
 from linegate.domain.status import STATUSES
 from linegate.domain.steering import MOVES, BulkStatus
@@ -64,7 +64,7 @@ class Bulks:
             found=found[:_PAGE],
             straight=straight,
             looked_at=STRAIGHT_LOOKED_AT,
-            bars={view.bulk_id: _progress(view) for _, view in found[:_PAGE]},
+            bars={view.id: _progress(view) for _, view in found[:_PAGE]},
             is_more=len(found) >= _PAGE and visit.viewer.account_id is not None,
         )
 
@@ -82,6 +82,8 @@ class Bulks:
         word = visit.form.text("word")
         if account_id is None:
             return missing(visit, "bulk")
+        if word not in (*_WORDS, "resume"):
+            return refused(visit, "A bulk is told pause, resume or cancel.")
         async with acting(self._pool, visit.actor) as conn:
             before = await view_bulk(conn, account_id, name, visit.now)
             if before is None:
@@ -124,7 +126,7 @@ class Bulks:
             template,
             view=view,
             account_id=account_id,
-            path=_path(account_id, name),
+            path=_path(account_id, public_id(view.id)),
             progress=_progress(view),
             course=course(
                 start=view.send_at,

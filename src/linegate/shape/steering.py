@@ -54,6 +54,7 @@ _NEWEST = 1 << 62
 class BulkView:
     """Where a bulk is.
 
+    bulk_id:    how the client knows it; `id` is ours.
     waiting:    never released.
     counts:     released and unfinished; `counted_at` says when, for a large one.
     held:       LINE's words about contents of it that are not tried any more.
@@ -61,6 +62,7 @@ class BulkView:
                 it is stopped.
     """
 
+    id: int
     bulk_id: str
     status: BulkStatus
     accepted_at: datetime
@@ -274,6 +276,7 @@ async def _view(conn: Connection, bulk: BulkRow, now: datetime) -> BulkView:
     status = status_of(bulk.status, send_at=bulk.send_at, is_finished=is_finished, now=now)
     held = await held_objects(conn, bulk.id)
     return BulkView(
+        id=bulk.id,
         bulk_id=_name(bulk),
         status=status,
         accepted_at=bulk.accepted_at,

@@ -17,7 +17,7 @@ _MAY_GROW = 40.0  # megabytes of one process during a fault, from its first thir
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the steady sender must keep: so much of its own rate, and its own times (99 %, thrice)
+    """What the steady sender must keep: so much of its own rate, and its own times (99 %, twice)
     with so many seconds more.
     """
 

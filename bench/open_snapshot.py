@@ -13,24 +13,21 @@ import argparse
 import asyncio
 import base64
 import re
-import signal
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-import msgspec
 import uvloop
-from installation import BenchError, Installation, installed, temporary_folder
+from installation import BenchError, Installation, installed, stoppable, temporary_folder
 from rich.console import Console
 from rich.table import Table
 from steady import Books, Told
 from steady import Window as Seen
+from steady_client import Client, client
 
 from linegate.logs import set_up
 from linegate.postgres.embedded import EmbeddedServer, start
@@ -80,27 +77,19 @@ class Window:
 
 async def bench(options: argparse.Namespace) -> Books:
     """All windows; the first, and the last after the snapshot is gone, are without it."""
-    client = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).with_name("steady.py")), stdin=PIPE, stdout=PIPE
-    )
-    try:
-        reports: dict[str, str] = msgspec.json.decode(await _said(client))
-        async with (
-            _server() as server,
-            installed(
-                workers=options.workers,
-                senders=_SENDERS,
-                events_per_call=1,
-                rate_limit=_LINE_LIMIT,
-                reports=reports["reports"],
-                settings={"LINEGATE_DATABASE_URL": server.dsn, "LINEGATE_SECRET_KEY": _KEY},
-            ) as installation,
-        ):
-            return await _windows(options, installation, server, client)
-    finally:
-        if client.returncode is None:
-            client.kill()
-            await client.wait()
+    async with (
+        client() as sending,
+        _server() as server,
+        installed(
+            workers=options.workers,
+            senders=_SENDERS,
+            events_per_call=1,
+            rate_limit=_LINE_LIMIT,
+            reports=sending.reports,
+            settings={"LINEGATE_DATABASE_URL": server.dsn, "LINEGATE_SECRET_KEY": _KEY},
+        ) as installation,
+    ):
+        return await _windows(options, installation, server, sending)
 
 
 @asynccontextmanager
@@ -120,7 +109,7 @@ async def _server() -> AsyncIterator[EmbeddedServer]:
 
 
 async def _windows(
-    options: argparse.Namespace, installation: Installation, server: EmbeddedServer, client: Process
+    options: argparse.Namespace, installation: Installation, server: EmbeddedServer, sending: Client
 ) -> Books:
     where = urlsplit(installation.url)
     told = Told(
@@ -135,44 +124,24 @@ async def _windows(
     dsn = server.admin_dsn.replace("@/postgres?", "@/linegate?")
     watch, holder = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
     await watch.execute("CREATE EXTENSION pg_stat_statements")
-    _tell(client, told)
-    await _window(watch, client, "warm-up")
-    first = await _window(watch, client, "none")
+    sending.tell(told)
+    await _window(watch, sending, "warm-up")
+    first = await _window(watch, sending, "none")
     await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     await holder.fetchval("SELECT count(*) FROM account")
     for _ in range(options.windows):
-        show(first, await _window(watch, client, "open"))
+        show(first, await _window(watch, sending, "open"))
     await holder.execute("COMMIT")
     for _ in range(2):
-        show(first, await _window(watch, client, "ended"))
-    return await _books(client)
+        show(first, await _window(watch, sending, "ended"))
+    return await sending.books()
 
 
-async def _window(watch: asyncpg.Connection, client: Process, state: str) -> Window:
+async def _window(watch: asyncpg.Connection, sending: Client, state: str) -> Window:
     await watch.execute("SELECT pg_stat_statements_reset()")
-    seen = msgspec.json.decode(await _said(client), type=Seen)
+    seen = await sending.window()
     statements = _by_name(await watch.fetch(_STATEMENTS))
     return Window(state, seen, await watch.fetchval(_DEAD), statements)
-
-
-async def _books(client: Process) -> Books:
-    if client.stdin is not None:
-        client.stdin.close()
-    while line := await _said(client):
-        if b'"lost"' in line:
-            return msgspec.json.decode(line, type=Books)
-    raise BenchError("the client ended without its books")
-
-
-async def _said(client: Process) -> bytes:
-    if client.stdout is None:
-        raise BenchError("the client has no output")
-    return await client.stdout.readline()
-
-
-def _tell(client: Process, told: Told) -> None:
-    if client.stdin is not None:
-        client.stdin.write(msgspec.json.encode(told) + b"\n")
 
 
 def _by_name(rows: Sequence[Any]) -> dict[str, Statement]:
@@ -212,13 +181,6 @@ def show(first: Window, last: Window) -> None:
     _console.print(table)
 
 
-async def _stoppable(options: argparse.Namespace) -> Books:
-    """Also when we are told to end, what we started is stopped."""
-    task = asyncio.ensure_future(bench(options))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description="Measure what an open snapshot costs.")
@@ -227,7 +189,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="worker processes (1)")
     parser.add_argument("--rate", type=float, help="messages a second (as fast as it goes)")
     set_up(level="error", form="console")
-    books = uvloop.run(_stoppable(parser.parse_args()))
+    try:
+        books = uvloop.run(stoppable(bench(parser.parse_args())))
+    except BenchError as error:
+        _console.print(f"FAILED: {error}", markup=False)
+        return 1
+    except asyncio.CancelledError:
+        return 1
     _console.print(f"accepted {books.accepted:,}, lost {books.lost}, twice {books.twice}")
     return 1 if books.lost or books.twice or books.problem else 0
 

@@ -16,7 +16,6 @@ import os
 import statistics
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +30,7 @@ from processes import cpu_seconds, memory
 from rich.console import Console
 from rich.table import Table
 from steady import Books, Told, Window
+from steady_client import Client, client
 
 _SENDERS = 4
 _LINE_LIMIT = 2000  # Source: LINE reference, "Rate limits": requests a second to one channel
@@ -127,25 +127,19 @@ class Watch:
 
 async def soak(options: argparse.Namespace) -> tuple[list[Sample], Books]:
     """Start, warm up, hold, end; gives what was seen, and the books."""
-    client = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).with_name("steady.py")), stdin=PIPE, stdout=PIPE
-    )
-    try:
-        reports: dict[str, str] = msgspec.json.decode(await _said(client))
-        async with installed(
+    async with (
+        client() as sending,
+        installed(
             workers=options.workers,
             senders=_SENDERS,
             events_per_call=1,
             rate_limit=_LINE_LIMIT,
-            reports=reports["reports"],
-        ) as installation:
-            conn = await asyncpg.connect(installation.database())
-            past = await _past_of(installation, conn)
-            return await _hold(options, installation, conn, past, client)
-    finally:
-        if client.returncode is None:
-            client.kill()
-            await client.wait()
+            reports=sending.reports,
+        ) as installation,
+    ):
+        conn = await asyncpg.connect(installation.database())
+        past = await _past_of(installation, conn)
+        return await _hold(options, installation, conn, past, sending)
 
 
 async def _past_of(installation: Installation, conn: asyncpg.Connection) -> OldDays:
@@ -166,7 +160,7 @@ async def _hold(
     installation: Installation,
     conn: asyncpg.Connection,
     past: OldDays,
-    client: Process,
+    sending: Client,
 ) -> tuple[list[Sample], Books]:
     where = urlsplit(installation.url)
     told = Told(
@@ -178,56 +172,34 @@ async def _hold(
         most_waiting=_FAST_WAITING if not options.rate else 10**9,
         window=_SETTLES if not options.rate else options.window,
     )
-    _tell(client, told)
+    sending.tell(told)
     if not options.rate:
-        told = await _half_of_what_goes(client, told, options.window)
+        told = await _half_of_what_goes(sending, told, options.window)
     _console.print(f"{told.rate:,.0f} messages a second for {options.minutes:g} minutes")
     watch, samples = Watch(installation, conn), []
     until = time.monotonic() + options.minutes * 60
     past_at = time.monotonic()
     while time.monotonic() < until:
-        window = msgspec.json.decode(await _said(client), type=Window)
-        samples.append(await watch.sample(window))
+        samples.append(await watch.sample(await sending.window()))
         _log(options.log, samples[-1])
         if time.monotonic() >= past_at:
             await past.put(conn, _PAST_MESSAGES, datetime.now(UTC))
             past_at += _PAST_EVERY
-    _end(client)
-    while line := await _said(client):
-        if b'"lost"' in line:
-            return samples, msgspec.json.decode(line, type=Books)
-    raise BenchError("the client ended without its books")
+    return samples, await sending.books()
 
 
-async def _half_of_what_goes(client: Process, told: Told, window: float) -> Told:
+async def _half_of_what_goes(sending: Client, told: Told, window: float) -> Told:
     """Send as fast as possible for a while; then tell the client half of that."""
-    lines = [await _said(client) for _ in range(_FAST_FOR // _SETTLES)]
-    seen = [msgspec.json.decode(line, type=Window) for line in lines]
+    seen = [await sending.window() for _ in range(_FAST_FOR // _SETTLES)]
     reported = sum(each.reported for each in seen[1:]) / sum(each.seconds for each in seen[1:])
     _console.print(f"as fast as it goes: {reported:,.0f} messages a second complete")
     # Nothing more until all of it has gone, so that the hour begins with nothing waiting.
-    _tell(client, msgspec.structs.replace(told, most_waiting=0, window=1))
-    while msgspec.json.decode(await _said(client), type=Window).waiting:
+    sending.tell(msgspec.structs.replace(told, most_waiting=0, window=1))
+    while (await sending.window()).waiting:
         pass
     told = msgspec.structs.replace(told, rate=reported / 2, most_waiting=10**9, window=window)
-    _tell(client, told)
+    sending.tell(told)
     return told
-
-
-async def _said(client: Process) -> bytes:
-    if client.stdout is None:
-        raise BenchError("the client has no output")
-    return await client.stdout.readline()
-
-
-def _tell(client: Process, told: Told) -> None:
-    if client.stdin is not None:
-        client.stdin.write(msgspec.json.encode(told) + b"\n")
-
-
-def _end(client: Process) -> None:
-    if client.stdin is not None:
-        client.stdin.close()
 
 
 def _log(path: Path | None, sample: Sample) -> None:
@@ -275,7 +247,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--window", type=float, default=30, help="seconds of one sample (30)")
     parser.add_argument("--log", type=Path, help="a file that gets a line of JSON a sample")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.minutes * 60 < 3 * options.window:
+        parser.error("three windows at least, to compare what they show")
+    return options
 
 
 def main() -> int:

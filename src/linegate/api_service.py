@@ -101,7 +101,9 @@ async def build_api(
             loopback_or_key(directory, clock),
         ),
     )
-    hands = console_hands(store, settings, clock, directory, intake, messages.send, notifying)
+    hands = console_hands(
+        store, settings, clock, directory, intake, messages.send, notifying, client
+    )
     console = Console(store, clock, hands, guard, simulator_url=_simulator_url(settings))
     tracer = add_tracer(stack, settings, clock, metrics, "api")
     return create_app(routes, console.routes(), metrics, tracer)

@@ -8,7 +8,7 @@ import msgspec
 
 from linegate.admin.registration import import_template
 from linegate.api.auth import Refused
-from linegate.api.client_certificates import add_certificate
+from linegate.api.client_certificates import add_certificate, try_certificate
 from linegate.api.directory import Directory
 from linegate.api.explain import Broken
 from linegate.api.identities import Denied
@@ -45,11 +45,13 @@ from linegate.postgres.store import Store
 from linegate.postgres.subscriptions import (
     Page,
     insert_subscription,
+    list_certificates,
     list_profiles,
     list_security,
     update_subscription,
 )
 from linegate.shortcomings import shortcomings
+from linegate.webhook.client import WebhookClient
 
 __all__ = ["console_hands"]
 
@@ -67,10 +69,11 @@ def console_hands(
     intake: Intake,
     send: Send,
     notifying: Notifying,
+    client: WebhookClient,
 ) -> Hands:
     """Hands on an open store and the parts that the API has made of it."""
     hands = _Hands(store, settings, clock, directory, intake, send)
-    subscriber = _Subscriber(store, notifying)
+    subscriber = _Subscriber(store, notifying, client)
     return Hands(
         login=hands.login,
         hash_password=hash_password,
@@ -82,6 +85,7 @@ def console_hands(
         save_profile=subscriber.save_profile,
         save_security=subscriber.save_security,
         save_certificate=subscriber.save_certificate,
+        try_certificate=subscriber.try_certificate,
         profiles=subscriber.profiles,
         securities=subscriber.securities,
     )
@@ -188,9 +192,10 @@ class _Hands:
 class _Subscriber:
     """Subscriptions, profiles and security settings by the rules of the Subscriptions API."""
 
-    def __init__(self, store: Store, notifying: Notifying) -> None:
+    def __init__(self, store: Store, notifying: Notifying, client: WebhookClient) -> None:
         self._store = store
         self._with = notifying
+        self._client = client
 
     async def subscribe(
         self, account_id: int, actor: str, body: bytes, is_new: bool
@@ -238,6 +243,13 @@ class _Subscriber:
             await add_certificate(conn, self._with, account_id, asked)
 
         return await self._write(actor, body, CertificateBody, write)
+
+    async def try_certificate(self, account_id: int, certificate_id: str, url: str) -> str | None:
+        async with self._store.pool.acquire() as conn:
+            rows, _ = await list_certificates(conn, account_id, Page(id=certificate_id))
+        if not rows:
+            return None
+        return await try_certificate(self._with, self._client, account_id, rows[0], url)
 
     async def profiles(self, account_id: int) -> Sequence[Mapping[str, Any]]:
         async with self._store.pool.acquire() as conn:

@@ -13,6 +13,7 @@ from linegate.postgres.identities import KeyListed, KeyRules, list_keys
 from support.certificates import a_client_pem
 from support.clock import FakeClock
 from support.console import Visitor, logged_in
+from support.fault_server import answering, serving
 from support.gateway import ACCOUNT, Gateway, running_api
 
 KEYS = "/console/keys"
@@ -202,3 +203,21 @@ async def test_what_is_no_certificate_is_not_kept(
     assert answer.status == 400
     assert words in answer.body
     assert await gateway.store.pool.fetchval("SELECT count(*) FROM webhook_certificate") == 0
+
+
+async def test_a_certificate_is_tried_on_a_url(database_url: str, clock: FakeClock) -> None:
+    async with (
+        running_api(database_url, clock, webhook_allow_private="1") as gateway,
+        serving(answering()) as good,
+        serving(answering(403)) as bad,
+    ):
+        alice = await logged_in(gateway, clock, "alice", ACCOUNT)
+        await alice.post(CERTIFICATES, certificate="shop", pem=a_client_pem("the shop"))
+        tried = await alice.post(f"{CERTIFICATES}/try", certificate="shop", url=good.url)
+        assert tried.status == 303
+        said = await alice.get(tried.headers["Location"])
+        assert f"{good.url} takes the certificate shop." in said.body.decode()
+        tried = await alice.post(f"{CERTIFICATES}/try", certificate="shop", url=bad.url)
+        assert (tried.status, b"answered 403" in tried.body) == (400, True)
+        tried = await alice.post(f"{CERTIFICATES}/try", certificate="other", url=good.url)
+        assert tried.status == 404

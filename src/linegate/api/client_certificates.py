@@ -26,7 +26,7 @@ from linegate.postgres.subscriptions import (
 from linegate.webhook.client import PostOptions, WebhookClient
 from linegate.webhook.tls import CertificateError, tls_context
 
-__all__ = ["ClientCertificates", "add_certificate"]
+__all__ = ["ClientCertificates", "add_certificate", "try_certificate"]
 
 
 class ClientCertificates:
@@ -81,20 +81,11 @@ class ClientCertificates:
         caller = await self._with.caller(request)
         body = await self._with.read(request, CertificateTestBody)
         row = await self._row(request, body.certificate_id)
-        async with self._with.pool.acquire() as conn:
-            kept = await self._with.open(conn, caller.account_id, "webhook_certificate", row.pem)
-        context = tls_context(pem=kept["pem"].encode(), passphrase=kept.get("passphrase"))
-        outcome = await self._client.fetch(
-            body.webhook_url,
-            body=b'{"results":[]}',
-            content_type="application/json",
-            headers={},
-            options=PostOptions(tls=context),
-        )
+        account_id, url = caller.account_id, body.webhook_url
+        reason = await try_certificate(self._with, self._client, account_id, row, url)
         tried = {"certificateId": body.certificate_id, "webhookUrl": body.webhook_url}
-        if not isinstance(outcome, str) and 200 <= outcome.code <= 299:
+        if not reason:
             return answer({**tried, "result": "SUCCESS"})
-        reason = outcome if isinstance(outcome, str) else f"answered {outcome.code}"
         hint = "Check the URL, and that its server trusts the issuer of the certificate."
         return answer({**tried, "result": "FAIL", "failReasons": [reason], "hint": hint})
 
@@ -113,6 +104,25 @@ class ClientCertificates:
         if not rows:
             raise Refused(404)
         return rows[0]
+
+
+async def try_certificate(
+    notifying: Notifying, client: WebhookClient, account_id: int, row: CertificateRow, url: str
+) -> str:
+    """Show a certificate to a URL, once and with no report; gives why that failed, or ''."""
+    async with notifying.pool.acquire() as conn:
+        kept = await notifying.open(conn, account_id, "webhook_certificate", row.pem)
+    context = tls_context(pem=kept["pem"].encode(), passphrase=kept.get("passphrase"))
+    outcome = await client.fetch(
+        url,
+        body=b'{"results":[]}',
+        content_type="application/json",
+        headers={},
+        options=PostOptions(tls=context),
+    )
+    if isinstance(outcome, str):
+        return outcome
+    return "" if 200 <= outcome.code <= 299 else f"answered {outcome.code}"
 
 
 async def add_certificate(

@@ -227,6 +227,7 @@ def _profiles(pages: ProfilePages) -> tuple[Line, ...]:
 def _certificates(pages: CertificatePages) -> tuple[Line, ...]:
     return (
         Line("POST", "/webhooks/certificates", SUBSCRIPTIONS, pages.save),
+        Line("POST", "/webhooks/certificates/try", SUBSCRIPTIONS, pages.try_out),
         Line("POST", "/webhooks/certificates/delete", SUBSCRIPTIONS, pages.delete),
     )
 

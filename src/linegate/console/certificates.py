@@ -24,7 +24,7 @@ _WORDS = {
 
 
 class CertificatePages:
-    """Keeps and deletes certificates, by the rules of the Subscriptions API."""
+    """Keeps, tries and deletes certificates, by the rules of the Subscriptions API."""
 
     def __init__(self, pool: Pool, hands: Hands) -> None:
         """Delete over `pool`; what is new is read and judged through `hands`."""
@@ -48,6 +48,19 @@ class CertificatePages:
             )
             return refused(visit, "; ".join(told) + ".")
         return back(visit, _PATH, f"The certificate {id_} was kept. Choose it in a profile.")
+
+    async def try_out(self, visit: Visit) -> Response:
+        """Show one to a URL, as a push would, but with no report."""
+        id_, url = visit.form.text("certificate"), visit.form.text("url", 512)
+        reason = await self._hands.try_certificate(visit.viewer.acting_id, id_, url)
+        if reason is None:
+            return missing(visit, "certificate")
+        if reason:
+            words = (
+                f"The certificate {id_} was not taken by {url}: {reason}. Check the URL, and that"
+            )
+            return refused(visit, f"{words} its server trusts the issuer of the certificate.")
+        return back(visit, _PATH, f"{url} takes the certificate {id_}.")
 
     async def delete(self, visit: Visit) -> Response:
         """Delete one that no profile uses."""

@@ -69,6 +69,8 @@ class Hands:
                        is wrong with it, nothing if it is created or replaced.
     save_profile, save_security: the same of a notification profile and of security settings.
     save_certificate:  the same of a client certificate; there are only new ones.
+    try_certificate:   account id, certificate id, URL -> why the URL did not take it, '' if it did;
+                       None: there is no such certificate.
     profiles, securities: account id -> each in the API's names, secrets masked.
     """
 
@@ -82,5 +84,6 @@ class Hands:
     save_profile: Save
     save_security: Save
     save_certificate: Save
+    try_certificate: Callable[[int, str, str], Awaitable[str | None]]
     profiles: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]
     securities: Callable[[int], Awaitable[Sequence[Mapping[str, Any]]]]

@@ -11,7 +11,7 @@ from linegate.cli.accounts import create_account
 from linegate.cli.keys import create_key
 from linegate.console.app import ADMINISTRATORS, ANYBODY, OPERATORS, Console, Line
 from linegate.console.hands import Hands
-from linegate.domain.keys import ALL_SCOPES
+from linegate.domain.keys import ALL_SCOPES, LOGS, MANAGE, SEND, SUBSCRIPTIONS
 from linegate.postgres.identities import KeyRules
 from linegate.webhook.guard import Guard
 from support.clock import FakeClock
@@ -210,6 +210,37 @@ async def test_every_page_comes_with_the_headers_that_keep_foreign_code_out(
         assert b"<script>" not in answer.body
         assert b" style=" not in answer.body
         assert not re.search(rb" on[a-z]+=", answer.body), line.path
+
+
+# What docs/howto/use-the-console.md promises, written down a second time: the other tests believe
+# the table of the application.
+BY_PAGE = {
+    **dict.fromkeys(("", "live", "messages", "guide"), LOGS),
+    **dict.fromkeys(("bulks", "compose", "templates", "senders", "routes", "parts"), MANAGE),
+    **dict.fromkeys(("webhooks", "subscriptions"), SUBSCRIPTIONS),
+    **dict.fromkeys(("keys", "users", "audit"), ADMINISTRATORS),
+    **dict.fromkeys(("account", "accounts", "sandbox"), OPERATORS),
+    "logout": ANYBODY,
+}
+BY_PATH = {
+    "POST /templates/{template_id}/decide": OPERATORS,
+    "POST /parts/limits": OPERATORS,
+    "POST /parts/settings": ADMINISTRATORS,
+    "POST /parts": {"application-entity:manage"},
+    "POST /senders": ADMINISTRATORS,
+    "POST /senders/{sender_id}/change": ADMINISTRATORS,
+    "POST /routes": ADMINISTRATORS,
+    "POST /routes/switch": ADMINISTRATORS,
+    "POST /compose/send": SEND,
+    "POST /guide/send": SEND,
+    "POST /guide/check": MANAGE,
+}
+
+
+async def test_every_route_needs_what_the_docs_say(gateway: Gateway, clock: FakeClock) -> None:
+    for line in table(gateway, clock):
+        name = f"{line.method} {line.path}"
+        assert line.needs == BY_PATH.get(name, BY_PAGE[line.path.split("/")[1]]), name
 
 
 # Whose ----------------------------------------------------------------------------------------

@@ -189,32 +189,49 @@ ORDER BY newest.at DESC, newest.id DESC
 LIMIT :limit;
 
 -- name: log_messages :many
--- Messages by id or by number, ended or not. One of the two arrays is empty.
-SELECT message.id, COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) AS at
-FROM (SELECT id, object_id FROM message WHERE id = ANY(:message_ids::bigint[])
-      UNION ALL
-      SELECT id, object_id FROM message WHERE destination = ANY(:destinations::text[])) AS message
-JOIN message_object AS object ON object.id = message.object_id
-JOIN bulk ON bulk.id = object.bulk_id
-LEFT JOIN final ON final.message_id = message.id
-LEFT JOIN queue ON queue.id = message.id
-LEFT JOIN sms_leg ON sms_leg.id = message.id
-WHERE object.account_id = ANY(:account_ids::bigint[])
-  AND COALESCE(final.status, CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END) = ANY(:statuses::smallint[])
-  AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) >= :since
-       OR (:with_old_unfinished AND final.message_id IS NULL))
-  AND COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at) <= :until
-  AND (COALESCE(final.sent_at, queue.sent_at, bulk.accepted_at), message.id)
-    < (:before_at::timestamptz, :before_id::bigint)
-  AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
-  AND (:destination::text IS NULL OR (SELECT m.destination FROM message AS m WHERE m.id = message.id) = :destination)
-  AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
-  AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
-  AND (:application_id::text IS NULL OR object.application_id = :application_id)
-  AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
+-- Messages by id or by number, ended or not. One of the two arrays is empty. A number may have thousands: of those that
+-- ended no more is read than how, unless more is asked.
+WITH named AS MATERIALIZED (
+    SELECT id, object_id FROM message WHERE id = ANY(:message_ids::bigint[])
+    UNION ALL
+    SELECT id, object_id FROM message WHERE destination = ANY(:destinations::text[])
+),
+known AS MATERIALIZED (
+    SELECT named.id, named.object_id, final.account_id, final.status, final.sent_at
+    FROM named
+    LEFT JOIN LATERAL (SELECT * FROM final WHERE final.message_id = named.id OFFSET 0) AS final ON true
+),
+placed AS (
+    SELECT id, object_id, status, sent_at AS at, true AS has_ended
+    FROM known WHERE account_id = ANY(:account_ids::bigint[])
+    UNION ALL
+    SELECT known.id, known.object_id,
+           CASE WHEN COALESCE(queue.sent_at, sms_leg.due_at) IS NULL THEN 26 ELSE 7 END,
+           COALESCE(queue.sent_at, bulk.accepted_at), false
+    FROM known
+    CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = known.object_id OFFSET 0) AS object
+    CROSS JOIN LATERAL (SELECT * FROM bulk WHERE bulk.id = object.bulk_id OFFSET 0) AS bulk
+    LEFT JOIN queue ON queue.id = known.id
+    LEFT JOIN sms_leg ON sms_leg.id = known.id
+    WHERE known.account_id IS NULL AND object.account_id = ANY(:account_ids)
+)
+SELECT placed.id, placed.at
+FROM placed
+WHERE placed.status = ANY(:statuses::smallint[])
+  AND (placed.at >= :since OR (:with_old_unfinished AND NOT placed.has_ended)) AND placed.at <= :until
+  AND (placed.at, placed.id) < (:before_at::timestamptz, :before_id::bigint)
+  AND (:destination::text IS NULL OR (SELECT m.destination FROM message AS m WHERE m.id = placed.id) = :destination)
+  AND (NOT :names_objects::boolean
+       OR EXISTS (SELECT 1 FROM message_object AS object
+                  WHERE object.id = placed.object_id
+                    AND (:bulk_ids::bigint[] IS NULL OR object.bulk_id = ANY(:bulk_ids))
+                    AND (:sender_id::bigint IS NULL OR object.sender_id = :sender_id)
+                    AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
+                    AND (:application_id::text IS NULL OR object.application_id = :application_id)
+                    AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))))
   AND (:network::text IS NULL
-       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = message.id AND sms_end.mcc_mnc LIKE :network))
-ORDER BY at DESC, message.id DESC
+       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = placed.id AND sms_end.mcc_mnc LIKE :network))
+ORDER BY placed.at DESC, placed.id DESC
 LIMIT :limit;
 
 -- name: log_network :many

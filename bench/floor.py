@@ -10,6 +10,7 @@ CPU microseconds, measured one part after the other on the same machine:
 What `make bench` shows above the sum of these is what linegate itself adds.
 """
 
+import argparse
 import asyncio
 import json
 import sys
@@ -300,4 +301,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Measure the parts that linegate is made of.").parse_args()
     uvloop.run(main())

@@ -4,6 +4,7 @@ Once on an empty folder, where a database is made first, and then five times on 
 Stopping is timed too.
 """
 
+import argparse
 import asyncio
 import time
 from dataclasses import dataclass
@@ -62,4 +63,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Time `linegate up` until it answers.").parse_args()
     uvloop.run(stoppable(main()))

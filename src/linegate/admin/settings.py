@@ -98,18 +98,9 @@ async def change_division(
     now = await shown_division(conn, place.account_id, kind, id_)
     if now is None:
         raise LookupError(f"the {kind} was removed while it was held")
-    name = either(asked.name, now.name)
-    if place.notes.differ(subject, name=(now.name, name)):
-        await rename_division(conn, place.account_id, kind, id_, name)
-    new = DivisionListed(
-        kind,
-        id_,
-        name,
-        either(asked.default_sender, now.default_sender),
-        either(asked.webhook, now.url),
-        either(asked.templates, now.templates),
-        either(asked.messages_per_day, now.messages_per_day),
-    )
+    new = _changed(now, asked)
+    if place.notes.differ(subject, name=(now.name, new.name)):
+        await rename_division(conn, place.account_id, kind, id_, new.name)
     if not place.notes.differ(
         subject,
         default_sender=(now.default_sender, new.default_sender),
@@ -130,6 +121,18 @@ async def change_division(
         endpoint_id=endpoint_id,
         templates=new.templates,
         messages_per_day=new.messages_per_day,
+    )
+
+
+def _changed(now: DivisionListed, asked: DivisionSettings) -> DivisionListed:
+    return DivisionListed(
+        now.kind,
+        now.id,
+        either(asked.name, now.name),
+        either(asked.default_sender, now.default_sender),
+        either(asked.webhook, now.url),
+        either(asked.templates, now.templates),
+        either(asked.messages_per_day, now.messages_per_day),
     )
 
 

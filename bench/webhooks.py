@@ -164,13 +164,8 @@ async def _line(process: Process) -> str:
 
 
 def _used(folder: Path) -> dict[str, float]:
-    servers = working_in(folder / "home" / "postgres") or _below(folder)
+    servers = working_in(folder / "home" / "postgres" / "data")
     return {"pusher": time.process_time(), "postgres": sum(map(cpu_seconds, servers))}
-
-
-def _below(folder: Path) -> list[int]:
-    """The processes that work in any folder below."""
-    return [pid for path in folder.rglob("PG_VERSION") for pid in working_in(path.parent)]
 
 
 def _unused_port() -> int:

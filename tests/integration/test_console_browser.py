@@ -233,6 +233,11 @@ async def test_what_is_typed_is_drawn_and_judged_at_its_line(stage: Stage) -> No
     assert '"white"' in chosen
     await editor.fill(text[:-20])
     await expect(fault).to_contain_text("is no JSON")
+    await editor.fill('{\n"type": "LINE_NOTIFICATION",\nbroken}')
+    await expect(page.get_by_role("button", name="line 3")).to_be_visible()
+    await page.get_by_label("Number").fill("12")
+    await press(page, "Send the test")
+    await expect(page.locator("#done")).to_contain_text("must be a phone number")
     assert stage.errors == []
 
 
@@ -250,6 +255,11 @@ async def test_a_test_message_is_sent_and_delivered(stage: Stage) -> None:
     await until(has_ended, every=0.3)
     await stage.go("/sandbox")
     await expect(page.locator(".wall")).to_contain_text("+819010000001")
+    await page.get_by_label("Only this number").fill("+81 90 1000 0002")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(page.locator("main")).to_contain_text("+819010000002 has shown nothing")
+    await page.get_by_label("Only this number").fill("+81 90 1000 0001")
+    await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.locator(".wall .fx-bubble").first).to_contain_text("Parcel service")
     await stage.go("/guide")
     await expect(page.locator(".steps .done")).to_have_count(4)
@@ -405,6 +415,7 @@ async def test_the_sandbox_switches_how_line_behaves(stage: Stage) -> None:
     await page.get_by_label("Fate of all messages").select_option("rate_limited")
     await said(page, "LINE now: 429: too many requests")
     await expect(page.get_by_label("Fate of all messages")).to_have_value("rate_limited")
+    await expect(page.get_by_text("Switched until it is set back")).to_be_visible()
     sent = await stage.send(a_request("819010000001"))
     message = sent["messages"][0]["messageId"]
 

@@ -17,7 +17,7 @@ from linegate.postgres.directory import find_webhook_secret, hold_sender
 from linegate.postgres.identities import KeyRules
 from linegate.sealing import account_context
 from support.clock import FakeClock
-from support.console import Visitor, logged_in
+from support.console import Visitor, a_bulk, logged_in
 from support.gateway import ACCOUNT, SENDER, Gateway, a_request, running_api
 
 
@@ -39,15 +39,6 @@ async def mallory(gateway: Gateway, clock: FakeClock) -> Visitor:
 
 
 # Bulks --------------------------------------------------------------------------------------------
-
-
-async def a_bulk(gateway: Gateway) -> str:
-    """The id of a bulk of ACCOUNT that goes out at once."""
-    rules = KeyRules(scopes=frozenset(ALL_SCOPES))
-    key = "App " + await create_key(gateway.store, ACCOUNT, name="", rules=rules)
-    body = a_request("819010000001", "819010000002")
-    answer = await gateway.call("POST", "/line/1/messages", authorization=key, json=body)
-    return str(answer.json["bulkId"])
 
 
 async def test_a_bulk_that_went_out_at_once_is_listed_for_its_account_alone(

@@ -7,14 +7,15 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
 from linegate.api.passwords import hash_password
+from linegate.cli.keys import create_key
 from linegate.clock import Clock
 from linegate.domain.keys import ALL_SCOPES, digest_of
 from linegate.postgres.console import make_operator
 from linegate.postgres.directory import find_account
-from linegate.postgres.identities import insert_token, insert_user
-from support.gateway import Answer, Gateway
+from linegate.postgres.identities import KeyRules, insert_token, insert_user
+from support.gateway import ACCOUNT, Answer, Gateway, a_request
 
-__all__ = ["PASSWORD", "Visitor", "a_link", "a_user", "logged_in"]
+__all__ = ["PASSWORD", "Visitor", "a_bulk", "a_link", "a_user", "logged_in"]
 
 PASSWORD = "correct horse battery staple"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -59,6 +60,15 @@ async def a_link(gateway: Gateway, clock: Clock, user_id: int, token: str) -> st
             expires_at=clock.now() + timedelta(hours=1),
         )
     return f"/console/enter?token={token}"
+
+
+async def a_bulk(gateway: Gateway) -> str:
+    """The id of a bulk of ACCOUNT that goes out at once."""
+    rules = KeyRules(scopes=frozenset(ALL_SCOPES))
+    key = "App " + await create_key(gateway.store, ACCOUNT, name="", rules=rules)
+    body = a_request("819010000001", "819010000002")
+    answer = await gateway.call("POST", "/line/1/messages", authorization=key, json=body)
+    return str(answer.json["bulkId"])
 
 
 class Visitor:

@@ -196,14 +196,16 @@ class ComposePages:
             return {"drawn": "", "alt_text": "", "violations": told, "warnings": []}
         tree = parse(text.encode())
         alt_text, drawn = draw_content(tree)
+        lines = lines_of(text)
         if tree is None:
-            violations, warnings = [("$", "is no JSON: " + _where(text))], []
+            words, at = _where(text)
+            violations, warnings = [("$", words)], []
+            lines = {**lines, "$": at}
         else:
             body = _request(tree, sender, "819010000001")
             checked = await self._hands.check(visit.viewer.acting_id, body)
-            violations = _plain_all(checked.violations)
+            violations = list(dict.fromkeys(_plain_all(checked.violations)))
             warnings = _plain_all(checked.warnings)
-        lines = lines_of(text)
         return {
             "drawn": drawn,
             "alt_text": alt_text,
@@ -229,12 +231,15 @@ def _plain(violation: Violation) -> tuple[str, str]:
 
 def _unreadable(text: str) -> list[tuple[str, str]]:
     """Why a content can be neither sent nor registered; nothing if it can be read."""
-    return [("Content", f"is no JSON: {_where(text)}")] if parse(text.encode()) is None else []
+    return [("Content", _where(text)[0])] if parse(text.encode()) is None else []
 
 
-def _where(text: str) -> str:
+def _where(text: str) -> tuple[str, int]:
+    """What is wrong with a text that is no content, and in which line."""
     try:
         json.loads(text)
-    except ValueError as error:
-        return str(error)
-    return "it cannot be read"
+    except json.JSONDecodeError as error:
+        return f"is no JSON: {error}", error.lineno
+    except (ValueError, RecursionError):
+        return "is no JSON that could be read", 1
+    return "must be an object", 1

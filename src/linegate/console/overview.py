@@ -4,12 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.responses import Response
 
 from linegate.console.charts import bars
-from linegate.console.pages import page
+from linegate.console.pages import duration, page
 from linegate.console.states import HOLDS
 from linegate.console.visit import Visit
 from linegate.domain.pulse import BY_SMS, SPANS, Beat, Span, percentile
@@ -30,6 +31,7 @@ MOST = 10_001
 """Where counting of what waits stops: more is shown as "more than 10,000"."""
 
 _LOOKS_APART = timedelta(seconds=1)
+_BEHIND = timedelta(minutes=1)
 _REMEMBERED_FOR = timedelta(seconds=30)
 
 
@@ -107,7 +109,7 @@ class Overview:
             oldest=min(
                 (each.waiting_since for each in senders if each.waiting_since), default=None
             ),
-            troubles=_troubles(senders, endpoints, routes),
+            troubles=_troubles(senders, endpoints, routes, now),
         )
 
 
@@ -164,6 +166,7 @@ def _troubles(
     senders: Sequence[SenderState],
     endpoints: Sequence[EndpointState],
     routes: Sequence[ShownRoute],
+    now: datetime,
 ) -> list[tuple[str, str]]:
     """What needs attention: words and where to act."""
     found = [
@@ -178,6 +181,15 @@ def _troubles(
         (f"Sender {each.name} hears none of LINE's events", f"/console/senders/{each.id}")
         for each in senders
         if each.deaf_at is not None
+    ]
+    found += [
+        (
+            f"Sender {each.name} is behind: its oldest due message waits for"
+            f" {duration(now - each.waiting_since)}",
+            f"/console/messages?group=PENDING&sender={quote(each.name)}",
+        )
+        for each in senders
+        if each.hold is None and each.waiting_since and now - each.waiting_since > _BEHIND
     ]
     found += [
         (

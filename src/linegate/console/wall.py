@@ -16,6 +16,7 @@ from linegate.console.answers import back, missing, refused
 from linegate.console.pages import page
 from linegate.console.phone import draw_content
 from linegate.console.visit import Visit
+from linegate.domain.phone import normalise
 
 __all__ = ["LINE_SWITCHES", "SMS_SWITCHES", "Wall"]
 
@@ -81,7 +82,8 @@ class Wall:
         return back(visit, "/console/sandbox", f"{what} now: {known.get(name, name)}.")
 
     async def _answer(self, visit: Visit, template: str) -> Response:
-        found = await self._ask()
+        number = normalise(visit.query.text("number")) or ""
+        found = await self._ask(number)
         if found is None:
             return missing(visit, "sandbox")
         messages, sms, channels, fates, sms_fates = found
@@ -96,15 +98,17 @@ class Wall:
             sms_fates=sms_fates.get("fates", []),
             sms_fate=sms_fates.get("all", "normal"),
             each=_EACH,
+            number=f"+{number}" if number else "",
+            most=_PHONES,
         )
 
-    async def _ask(self) -> list[Any] | None:
-        """What the simulator tells; None if it does not answer."""
+    async def _ask(self, number: str) -> list[Any] | None:
+        """What the simulator tells, of one number or all; None if it does not answer."""
         if self._url is None:
             return None
         paths = (
-            f"/simulator/messages?limit={_LATEST}",
-            f"/simulator/sms?limit={_LATEST}",
+            f"/simulator/messages?limit={_LATEST}&to={number}",
+            f"/simulator/sms?limit={_LATEST}&to={number}",
             "/simulator/channels",
             "/simulator/fates",
             "/simulator/sms/fates",

@@ -144,5 +144,6 @@ document.addEventListener("error", (event) => {
   if (!event.target.matches || !event.target.matches(".fx-bubble img")) return;
   const piece = document.createElement("span");
   piece.className = event.target.className + " fx-missing";
+  piece.style.cssText = event.target.style.cssText;
   event.target.replaceWith(piece);
 }, true);

@@ -1,5 +1,6 @@
 """What can be set up and looked up in the console: over HTTP, as a browser without pictures."""
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -82,6 +83,31 @@ async def test_a_bulk_of_any_name_is_reached_and_told(
     assert (await alice.post(f"{bulk}/steer", word="stop")).status == 400
     said = await alice.post(f"{bulk}/steer", word="pause")
     assert b"The bulk is now paused." in (await alice.get(said.headers["Location"])).body
+
+
+async def test_two_operators_at_once_and_a_bulk_that_ended_meanwhile(
+    gateway: Gateway, clock: FakeClock, alice: Visitor
+) -> None:
+    bob = await logged_in(gateway, clock, "bob", ACCOUNT)
+    name = await a_bulk(gateway)
+    bulk = f"/console/bulks/1/{name}"
+    paused, cancelled = await asyncio.gather(
+        alice.post(f"{bulk}/steer", word="pause"), bob.post(f"{bulk}/steer", word="cancel")
+    )
+    assert cancelled.status == 303
+    assert b"canceled" in (await alice.get(bulk)).body
+    sql = "SELECT actor FROM audit WHERE kind = 'bulk' ORDER BY id"
+    actors = [row["actor"] for row in await gateway.store.pool.fetch(sql)]
+    assert actors[-1] == "user bob (console)"
+    assert len(actors) == 1 + (paused.status == 303)
+    for late in (
+        await alice.post(f"{bulk}/steer", word="pause"),
+        await alice.post(f"{bulk}/steer", word="resume"),
+        await alice.post(f"{bulk}/change", amount="5", unit="MINUTE"),
+    ):
+        assert late.status == 400
+        assert b"CANCELED" in late.body
+    assert len(await gateway.store.pool.fetch(sql)) == len(actors)
 
 
 # Parts --------------------------------------------------------------------------------------------

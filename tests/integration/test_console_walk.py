@@ -27,6 +27,7 @@ from support.gateway import ACCOUNT, Gateway, a_request, running_api
 VICTIM = "victim"
 WORD = "s3cr3t"  # in everything of the victim's that is no id
 NUMBER = "819010007777"
+MARKUP = "\"'><img src=x onerror=alert(1)>"  # in every free text of the victim's
 PEM, VICTIMS_PEM = a_client_pem("anybody"), a_client_pem(f"{WORD} client")
 # What anybody may see: the ways in, and our own style sheets and scripts.
 OPEN = {"/login", "/enter", "/static/{name}"}
@@ -155,10 +156,24 @@ async def names(gateway: Gateway, clock: FakeClock) -> dict[str, str]:
         "POST",
         "/line/1/messages",
         authorization="App " + key[1].decode(),
-        json=a_request(NUMBER, "77", sender=f"{WORD}-sender"),
+        json=_a_message(),
     )
     assert sent.status == 200, sent.body
     return await _names(gateway, clock)
+
+
+def _a_message() -> dict[str, Any]:
+    """With markup wherever a client may write what it likes."""
+    body = a_request(NUMBER, f"77{MARKUP}", sender=f"{WORD}-sender")
+    content = body["messages"][0]["content"]
+    content["altText"] = content["contents"]["body"]["contents"][0]["text"] = WORD + MARKUP
+    body["messages"][0]["options"] = {
+        "campaignReferenceId": WORD + MARKUP,
+        "platform": {"entityId": WORD + MARKUP, "applicationId": WORD + MARKUP},
+    }
+    body["messages"][0]["webhooks"] = {"callbackData": WORD + MARKUP}
+    body["options"] = {"schedule": {"bulkId": WORD + MARKUP}}
+    return body
 
 
 _MADE = (
@@ -181,17 +196,20 @@ _MADE = (
         "/subscriptions",
         {
             "subscription": "v-subscription",
-            "name": WORD,
+            "name": WORD + MARKUP,
             "event": "DELIVERY",
             "profile": "v-profile",
             "senders": "nobody",
         },
     ),
     ("/webhooks/certificates", {"certificate": "v-certificate", "pem": VICTIMS_PEM}),
-    ("/routes", {"name": "v-route", "url": "smpp://u:p@127.0.0.1:9", "default_sender": WORD}),
-    ("/parts", {"kind": "application", "id": "v-part", "name": WORD}),
+    (
+        "/routes",
+        {"name": "v-route", "url": "smpp://u:p@127.0.0.1:9", "default_sender": WORD},
+    ),
+    ("/parts", {"kind": "application", "id": "v-part", "name": WORD + MARKUP}),
     ("/users", {"name": "v-user", "scope": "line:manage"}),
-    ("/keys", {"name": WORD, "scope": "message:send"}),
+    ("/keys", {"name": WORD + MARKUP, "scope": "message:send"}),
 )
 
 
@@ -213,11 +231,22 @@ async def _names(gateway: Gateway, clock: FakeClock) -> dict[str, str]:
             sender_id=sender_id,
             name=f"{WORD}-template",
             language="",
-            says=Wording("a", '{"type":"BUBBLE"}', '{"type":"flex"}'),
+            says=Wording("a" + MARKUP, '{"type":"BUBBLE"}', '{"type":"flex"}'),
             now=now,
         )
         tried = Post(
-            endpoint_id, now, 3, WORD, "application/json", (), 0, None, 500, WORD, WORD, []
+            endpoint_id,
+            now,
+            3,
+            WORD,
+            "application/json",
+            (),
+            0,
+            None,
+            500,
+            WORD + MARKUP,
+            WORD + MARKUP,
+            [],
         )
         await reports_failed(conn, tried._replace(reports=[(message_id, 0)]), [], now=now)
         post_id = await conn.fetchval("SELECT id FROM push_post")
@@ -329,6 +358,8 @@ async def test_the_walk_has_something_to_find_and_to_do_behind_each_route(
             continue  # LINE is no simulated one here
         before = await audited(gateway)
         answer = await ask(owner, method, path, names)
+        if "<img src=x" in answer.body.decode():
+            faults.append(f"{method} {path}: shows markup as markup")
         is_act = method == "POST" and path not in LOOK_ONLY and answer.status != 400
         if is_act and await audited(gateway) == before:
             unsaid.append(f"{method} {path}")

@@ -44,7 +44,7 @@ SELECT k, x, bench_id(x, lane), bench_id(x + 1, lane), bench_id(x + 1 + messages
        (:senders::bigint[])[CASE WHEN owner > 1 THEN owner + 3 WHEN r % 997 = 0 THEN 4 ELSE 1 + r % 3 END],
        messages, at,
        CASE WHEN r % 1999 = 0 THEN 'rare' WHEN r % 20 = 0 THEN 'app-3' WHEN r % 4 = 0 THEN 'app-2' ELSE 'app-1' END,
-       CASE WHEN r % 7 = 0 THEN NULL ELSE 'entity-' || r % 12 END,
+       CASE WHEN r % 7 > 0 THEN 'entity-' || r % CASE WHEN messages = 1 THEN 500 ELSE 12 END END,
        CASE WHEN messages = 1 THEN CASE WHEN r % 3 = 0 THEN 'order' WHEN r % 3 = 1 THEN 'otp' END
             ELSE 'week-' || :number / 7 END,
        (SELECT array_agg(endpoint.id ORDER BY endpoint.id) FROM endpoint

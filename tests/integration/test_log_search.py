@@ -18,11 +18,12 @@ from support.reports import Scene, given_account
 MINUTE = timedelta(minutes=1)
 DEPTHS = (
     USUAL_DEPTH,
-    Depth(few=0, front=0, first=0, many=0, large=0, dear=100),  # past all of the account
-    Depth(few=0, front=1, first=0, many=100, large=4, dear=1),  # at the front, then by bulks
-    Depth(few=0, front=2, first=0, many=3, large=100, dear=0),  # by bulks until they are too many
-    Depth(few=0, front=0, first=9, many=100, large=100, dear=1),  # the newest bulks, then the rest
-    Depth(few=4, front=5, first=3, many=4, large=100, dear=1),
+    Depth(first=0, front=0, few=0, many=0, large=0, dear=100),  # past all of the account
+    Depth(first=0, front=1, few=0, many=100, large=4, dear=1),  # at the front, then by bulks
+    Depth(first=0, front=2, few=0, many=3, large=100, dear=0),  # by bulks until they are too many
+    Depth(first=9, front=0, few=0, many=100, large=100, dear=1),  # the newest bulks, then the rest
+    Depth(first=3, front=5, few=4, many=4, large=100, dear=1),
+    Depth(sums=1),  # as if there were too many
 )
 PARTS: tuple[dict[str, Any], ...] = (
     {},

@@ -109,12 +109,13 @@ class PartSums(NamedTuple):
     """Sums of a part of an account in some days; 1 may stand for what is not added up yet.
 
     ended: with the statuses, and in the leg, that are asked for; around: the same of the whole
-    account.
+    account. is_all: not only of some of the account's sums.
     """
 
     accepted: int
     ended: int
     around: int
+    is_all: bool
 
 
 async def late_days(conn: Connection, account_ids: Sequence[int], since: date) -> list[LateDay]:
@@ -125,14 +126,20 @@ async def late_days(conn: Connection, account_ids: Sequence[int], since: date) -
     return [LateDay(*row) for row in rows]
 
 
-async def sums_of_part(conn: Connection, asked: LogFilter, ids: IdRange) -> dict[int, PartSums]:
-    """How much there is of the part that is asked for, by account, of what some days accepted."""
+async def sums_of_part(
+    conn: Connection, asked: LogFilter, ids: IdRange, *, most: int
+) -> dict[int, PartSums]:
+    """How much there is of the part that is asked for, by account, of what some days accepted.
+
+    most: sums of an account that are read.
+    """
     first_day, end_day = ids.days()
     rows = await bundled().sums_of_part.many(
         conn,
         account_ids=asked.account_ids,
         statuses=asked.statuses,
         by_sms=asked.by_sms,
+        most=most,
         first_day=first_day,
         end_day=end_day,
         first_id=ids.first,

@@ -45,6 +45,7 @@ _DAY = timedelta(days=1)
 _UNFINISHED = {7, 26}  # the public statuses of what has not ended
 _LIVES = timedelta(days=8)  # of most messages, from acceptance to the last event that may come
 _LAST_ID = (1 << 63) - 2
+_MUCH = 1_000_000
 _FEW_OBJECTS = 500  # whose bulks are gone through for what has not ended
 
 
@@ -52,17 +53,19 @@ _FEW_OBJECTS = 500  # whose bulks are gone through for what has not ended
 class Depth:
     """How much is looked through in one way before another is taken.
 
-    few:   messages of an account's part in some days that are not looked for among the newest.
-    front: ended messages of each status that are looked through for a larger part.
+    sums:  of an account in some days that are read; with more, what it has counts as much.
     first: messages of a part's newest bulks that are read before it is asked what is left.
-    many:  messages of parts that their bulks lead to at all.
+    front: ended messages of each status that are looked through next.
+    few:   messages of an account's part in some days that all its bulks lead to then.
+    many:  messages of parts that all bulks lead to, if there is not less to go past.
     large: bulks of more messages are not read one by one.
     dear:  for one message that its bulk leads to, so many of the account can be gone past.
     """
 
-    few: int = 5000
-    front: int = 1000
+    sums: int = 20_000
     first: int = 20_000
+    front: int = 1000
+    few: int = 5000
     many: int = 100_000
     large: int = 10_000
     dear: int = 3
@@ -91,25 +94,40 @@ async def _in_days(conn: Connection, asked: LogFilter, ids: IdRange, depth: Dept
     """The newest that have ended of some days."""
     if not asked.names_a_part:
         return await _all(conn, asked, ids)
-    sums = await sums_of_part(conn, asked, ids)
-    sums = {id_: known for id_, known in sums.items() if known.ended}
+    sums = await _sums(conn, asked, ids, depth)
     if not sums:
         return []
     asked = asked.of(sums)
     ids = ids.until(min(asked.until, asked.before[0]))  # nothing is sent before it is accepted
     if sum(known.around for known in sums.values()) <= depth.dear * _two_pages(asked, sums, depth):
         return await _all(conn, asked, ids)
-    few = [id_ for id_, known in sums.items() if known.accepted <= depth.few or asked.by_sms]
-    front = await _at_the_front(conn, asked.of(sums.keys() - few), ids, depth)
-    newest = await _in_newest_bulks(conn, asked.of((*few, *front.behind)), ids, sums, depth)
-    found = _newest_of({*front.places, *newest.places}, asked.limit)
+    newest = await _in_newest_bulks(conn, asked, ids, sums, depth)
     rest = asked.of(newest.behind)
     if not rest.account_ids:
-        return found
-    if len(found) == asked.limit:
+        return newest.places
+    if len(newest.places) == asked.limit:
         older = IdRange(ids.first, min(ids.end, newest.behind_before))
-        return found + await _all(conn, rest._replace(since=found[-1][0]), older)
-    return found + await _behind(conn, rest, ids, sums, depth)
+        rest = rest._replace(since=newest.places[-1][0])
+        return newest.places + await _all(conn, rest, older)
+    return newest.places + await _behind(conn, rest, ids, sums, depth)
+
+
+async def _sums(
+    conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth
+) -> dict[int, PartSums]:
+    """Of the accounts that may have anything of the part that ended as is asked."""
+    sums = await sums_of_part(conn, asked, ids, most=depth.sums)
+    return {
+        id_: known if known.is_all else _at_least(known)
+        for id_, known in sums.items()
+        if known.ended or not known.is_all
+    }
+
+
+def _at_least(known: PartSums) -> PartSums:
+    """What is taken to be of an account with more sums than are read: a large part of much."""
+    ended = max(1, known.ended)
+    return PartSums(_MUCH * max(ended, known.accepted), _MUCH * ended, _MUCH * ended, is_all=False)
 
 
 def _two_pages(asked: LogFilter, sums: Mapping[int, PartSums], depth: Depth) -> int:
@@ -133,20 +151,6 @@ class _Looked(NamedTuple):
     behind_before: int = _LAST_ID
 
 
-def _newest_of(places: set[Place], limit: int) -> list[Place]:
-    return sorted(places, reverse=True)[:limit]
-
-
-async def _at_the_front(conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth) -> _Looked:
-    """Those among the newest of each account."""
-    if not asked.account_ids:
-        return _Looked([], [])
-    horizons = await log_horizons(conn, asked, ids, most=depth.front)
-    found = await log_accounts(conn, asked, ids, horizons=horizons)
-    since = found[-1][0] if len(found) == asked.limit else asked.since
-    return _Looked(found, [id_ for id_, at in horizons.items() if at > since])
-
-
 async def _in_newest_bulks(
     conn: Connection,
     asked: LogFilter,
@@ -155,8 +159,6 @@ async def _in_newest_bulks(
     depth: Depth,
 ) -> _Looked:
     """Those of the newest bulks of the part, of each account about as far back as of the others."""
-    if not asked.account_ids:
-        return _Looked([], [])
     wanted = _two_pages(asked, sums, depth)
     accepted = sum(sums[id_].accepted for id_ in asked.account_ids)
     share = [wanted * sums[id_].accepted // max(1, accepted) for id_ in asked.account_ids]
@@ -177,14 +179,30 @@ async def _behind(
     sums: Mapping[int, PartSums],
     depth: Depth,
 ) -> list[Place]:
-    """The newest by all bulks, or by going past all of their account that have ended alike."""
-    apart = asked.of(id_ for id_ in asked.account_ids if _is_by_bulks(sums[id_], depth))
+    """The newest of accounts whose newest bulks were too large, or ended otherwise: at the front
+    of each, then by all bulks or by going past all of their account that have ended alike.
+    """
+    front = await _at_the_front(conn, asked, ids, depth)
+    rest = asked.of(front.behind)
+    if len(front.places) == asked.limit:
+        rest = rest._replace(since=front.places[-1][0])
+    apart = rest.of(id_ for id_ in rest.account_ids if _is_by_bulks(sums[id_], depth))
     bulks = await part_bulks(conn, apart, ids, most=depth.many) if apart.account_ids else []
     if bulks is None:
-        return await _all(conn, asked, ids)
-    found = await log_bulks(conn, apart, ids, bulks) if bulks else []
-    others = asked.of(id_ for id_ in asked.account_ids if id_ not in apart.account_ids)
+        return front.places + await _all(conn, rest, ids)
+    found = front.places + (await log_bulks(conn, apart, ids, bulks) if bulks else [])
+    others = rest.of(id_ for id_ in rest.account_ids if id_ not in apart.account_ids)
     return found + await _all(conn, others, ids) if others.account_ids else found
+
+
+async def _at_the_front(conn: Connection, asked: LogFilter, ids: IdRange, depth: Depth) -> _Looked:
+    """Those among the newest of each account that ended alike."""
+    if asked.by_sms:
+        return _Looked([], list(asked.account_ids))
+    horizons = await log_horizons(conn, asked, ids, most=depth.front)
+    found = await log_accounts(conn, asked, ids, horizons=horizons)
+    since = found[-1][0] if len(found) == asked.limit else asked.since
+    return _Looked(found, [id_ for id_, at in horizons.items() if at > since])
 
 
 def _is_by_bulks(known: PartSums, depth: Depth) -> bool:
@@ -193,7 +211,11 @@ def _is_by_bulks(known: PartSums, depth: Depth) -> bool:
 
 
 async def find_unfinished(
-    conn: Connection, asked: LogFilter, bulk_ids: Sequence[int] | None, since: datetime | None
+    conn: Connection,
+    asked: LogFilter,
+    bulk_ids: Sequence[int] | None,
+    since: datetime | None,
+    depth: Depth,
 ) -> set[Place]:
     """The newest that have not ended, of some bulks or of all; since: None: however old."""
     if _UNFINISHED.isdisjoint(asked.statuses):
@@ -205,19 +227,21 @@ async def find_unfinished(
     ranges = [Lying(0, _LAST_ID)]
     if asked.names_a_part:
         first = day_start((asked.since - _LIVES).date())
-        few = await _few_bulks(conn, asked, first)
+        few = await _few_bulks(conn, asked, first, depth)
         if few is not None:
             ranges = sorted({*few, *bulks, Lying(0, first)})
             bulks = sorted({*few, *bulks})
     return set(await log_unfinished(conn, asked, ranges, bulks, since=since))
 
 
-async def _few_bulks(conn: Connection, asked: LogFilter, first: int) -> list[Lying] | None:
+async def _few_bulks(
+    conn: Connection, asked: LogFilter, first: int, depth: Depth
+) -> list[Lying] | None:
     """The bulks of a part from an id on, if they are few."""
     ids = IdRange(first, max(first, first_id_at(asked.until)))
     async with named_days(conn):
-        sums = await sums_of_part(conn, asked, ids)
-        having = asked.of(id_ for id_, known in sums.items() if known.accepted)
+        sums = await sums_of_part(conn, asked, ids, most=depth.sums)
+        having = asked.of(id_ for id_, known in sums.items() if known.accepted or not known.is_all)
         if not having.account_ids:
             return []
         found = await part_bulks(conn, having, ids, most=_FEW_OBJECTS)

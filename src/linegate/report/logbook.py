@@ -140,7 +140,7 @@ class Logbook:
         # What ends between the two is found twice and not missed.
         found = set[Place]()
         if asked.network is None and not wanted.by_end:
-            found |= await find_unfinished(conn, wanted, bulks, asked.since)
+            found |= await find_unfinished(conn, wanted, bulks, asked.since, self._depth)
         if bulks is not None:
             found |= await find_in_bulks(conn, wanted, bulks, self._depth, network=asked.network)
         else:

@@ -20,9 +20,10 @@ WHERE fresh.ended_on >= :since AND fresh.ended_on - fresh.day > :prompt::integer
 -- name: sums_of_part :many
 -- Of each account: how many messages of a part of it were accepted in some days; how many of these ended with some
 -- statuses, or so in their SMS leg; and how many of the whole account did. Each is one more while something of the
--- days, whosever it is, is not added up yet.
+-- days, whosever it is, is not added up yet. is_all: these are all its sums, fewer than :most.
 SELECT mine.account_id, COALESCE(known.accepted, 0) + fresh.accepted AS accepted,
-       COALESCE(known.ended, 0) + fresh.ended AS ended, COALESCE(known.around, 0) + fresh.ended AS around
+       COALESCE(known.ended, 0) + fresh.ended AS ended, COALESCE(known.around, 0) + fresh.ended AS around,
+       known.sums < :most AS is_all
 FROM (SELECT EXISTS (SELECT 1 FROM tally
                      WHERE object_id >= :first_id AND object_id < :end_id AND status = 0)::integer AS accepted,
              EXISTS (SELECT 1 FROM tally
@@ -32,7 +33,7 @@ CROSS JOIN unnest(:account_ids::bigint[]) AS mine (account_id)
 CROSS JOIN LATERAL (
     SELECT sum(messages) FILTER (WHERE status = 0 AND is_asked)::bigint AS accepted,
            sum(of_leg) FILTER (WHERE status > 0 AND is_asked)::bigint AS ended,
-           sum(of_leg) FILTER (WHERE status > 0)::bigint AS around
+           sum(of_leg) FILTER (WHERE status > 0)::bigint AS around, count(*) AS sums
     FROM (SELECT status, messages, CASE WHEN :by_sms::boolean THEN by_sms ELSE messages END AS of_leg,
                  (:sender_id::bigint IS NULL OR sender_id = :sender_id)
                  AND (:entity_id::text IS NULL OR entity_id = :entity_id)
@@ -40,7 +41,8 @@ CROSS JOIN LATERAL (
                  AND (:campaigns::text[] IS NULL OR campaign = ANY(:campaigns)) AS is_asked
           FROM statistic
           WHERE statistic.account_id = mine.account_id AND day >= :first_day::date AND day < :end_day::date
-            AND (status = 0 OR status = ANY(:statuses))) AS sum
+            AND (status = 0 OR status = ANY(:statuses))
+          LIMIT :most::bigint) AS sum
 ) AS known;
 
 -- name: log_horizons :many

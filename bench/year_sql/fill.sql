@@ -151,8 +151,8 @@ WITH f AS (
     SELECT id, at + interval '1 hour', 15, 4101 FROM bench_part WHERE by_sms AND status > 0
 ),
 r AS (
-    INSERT INTO sms_receipt (message_id, route_id, received_at, done_at, status, error, detail)
-    SELECT id, 1, at + interval '61 min', at + interval '61 min', 5, 0, 'DELIVRD' FROM bench_part WHERE by_sms AND status > 0
+    INSERT INTO sms_receipt (message_id, part, route_id, received_at, done_at, status, error, detail)
+    SELECT id, 0, 1, at + interval '61 min', at + interval '61 min', 5, 0, 'DELIVRD' FROM bench_part WHERE by_sms AND status > 0
 )
 INSERT INTO sms_end (message_id, route_id, sender, parts, price, currency, mcc_mnc, line_status, line_error, account_id,
                      sent_at, ended_at)

@@ -12,7 +12,7 @@ from linegate.cli.keys import create_key
 from linegate.console.app import ADMINISTRATORS, ANYBODY, OPERATORS, Console, Line
 from linegate.console.hands import Hands
 from linegate.domain.keys import ALL_SCOPES, LOGS, MANAGE, SEND, SUBSCRIPTIONS
-from linegate.postgres.identities import KeyRules
+from linegate.postgres.identities import KeyRules, enable_user
 from linegate.webhook.guard import Guard
 from support.clock import FakeClock
 from support.console import PASSWORD, Visitor, a_link, a_user
@@ -137,6 +137,17 @@ async def test_logging_out_ends_the_session_for_every_copy_of_the_cookie(
     copy.cookies = dict(visitor.cookies)
     assert (await visitor.post("/console/logout")).status == 303
     assert (await copy.get("/console/")).status == 303
+
+
+async def test_a_user_that_was_switched_off_and_on_again_logs_in_anew(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    async with gateway.store.pool.acquire() as conn:
+        for enabled in (False, True):
+            await enable_user(conn, 1, "alice", enabled=enabled)
+    assert (await visitor.get("/console/")).status == 303
+    assert (await visitor.login("alice")).status == 303
+    assert (await visitor.get("/console/")).status == 200
 
 
 async def test_a_console_cookie_is_no_credential_of_the_api(

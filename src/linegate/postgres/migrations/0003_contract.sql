@@ -34,6 +34,15 @@ CREATE TABLE auth_token (
 CREATE INDEX auth_token_user ON auth_token (user_id);
 CREATE INDEX auth_token_expiry ON auth_token (expires_at);
 
+-- Who is switched off is out, whichever way that was done: switched on again, they log in anew.
+CREATE FUNCTION end_logins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM auth_token WHERE user_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER logged_out AFTER UPDATE OF enabled ON api_user FOR EACH ROW
+    WHEN (OLD.enabled AND NOT NEW.enabled) EXECUTE FUNCTION end_logins();
+
 -- ------------------------------------------------------------------------------- Idempotency-Key
 
 -- The answer of each request that came with an Idempotency-Key, for 24 hours. The row is written in

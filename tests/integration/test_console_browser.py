@@ -119,6 +119,21 @@ async def test_every_page_in_both_themes_and_two_widths_is_sound(stage: Stage) -
     assert stage.errors == []
 
 
+async def test_renewing_keeps_the_keyboards_place_and_how_far_a_table_was_scrolled(
+    stage: Stage,
+) -> None:
+    async with opened(stage, dark=False, width=390) as page:
+        await filled(stage)
+        await stage.go("/")
+        table = page.get_by_role("group", name="Report endpoints")
+        await table.evaluate("each => each.scrollTo(60, 0)")
+        await page.get_by_role("link", name="ACME", exact=True).focus()
+        before = await page.locator("#live time").last.text_content()
+        await expect(page.locator("#live time").last).not_to_have_text(str(before))
+        await expect(page.get_by_role("link", name="ACME", exact=True)).to_be_focused()
+        assert await table.evaluate("each => each.scrollLeft") > 0
+
+
 async def test_a_refused_form_keeps_what_was_typed(stage: Stage) -> None:
     page = stage.page
     await stage.go("/senders")

@@ -1,7 +1,9 @@
 """What the console says of a sender that stands still or lags, and what LINE answered it."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -38,6 +40,21 @@ async def test_a_sender_whose_messages_wait_is_behind_before_it_needs_attention(
     assert b"Needs attention" not in seen
     await clock.advance(timedelta(minutes=2))
     assert b"its oldest due message waits for 2 min" in (await alice.get("/console/live")).body
+
+
+async def test_what_is_due_leads_to_a_list_of_as_many(gateway: Gateway, alice: Visitor) -> None:
+    await a_bulk(gateway)
+    async with gateway.store.pool.acquire() as conn:
+        await conn.execute(
+            "UPDATE queue SET due_at = due_at + interval '1 hour'"
+            " WHERE id = (SELECT max(id) FROM queue)"
+        )
+    seen = (await alice.get("/console/live")).body.decode()
+    links = re.findall(r'href="(/console/messages\?group=PENDING[^"]*)">(?:<strong>)?1<', seen)
+    assert len(links) == 2  # of the tile and of the sender
+    for link in links:
+        listed = (await alice.get(unescape(link))).body.decode()
+        assert listed.count('<td><a href="/console/messages/') == 1
 
 
 @pytest.mark.parametrize("hold", [hold.value for hold in Hold])

@@ -26,7 +26,7 @@ def bars(
     labels: how many are written below.
     """
     totals = [sum(by_outcome.values()) for _, by_outcome in points]
-    top = _round_up(max(totals, default=0) or 1)
+    top = _round_up(max(2, *totals) if totals else 2)  # messages come whole
     step = _WIDTH / max(len(points), 1)
     drawn = [
         _column(number * step, step, by_outcome, label, top)

@@ -65,6 +65,8 @@ class Messages:
             groups=GROUPS,
             by_end=asked.by_end,
             waits=waits,
+            is_due=bool(query.text("due")),
+            is_first_page=waits and len(found) == _PAGE,
             is_filtered=any(query.text(name) for name in (*_FIELDS, *_TIMES, "group")),
         )
 
@@ -114,13 +116,18 @@ class Messages:
 
     async def _unfinished(self, visit: Visit, asked: Asked) -> list[Logged]:
         """What waits the longest; then, if there is room, what else has not ended."""
+        due_by = visit.now if visit.query.text("due") else None
         async with self._pool.acquire() as conn:
             ids = await unfinished_messages(
-                conn, visit.viewer.account_ids, sender=asked.sender, limit=_PAGE
+                conn,
+                visit.viewer.account_ids,
+                sender=asked.sender,
+                due_by=due_by,
+                limit=_PAGE,
             )
             known = await load_logged(conn, ids)
         found = [known[id_] for id_ in ids if id_ in known]
-        if asked.sender is not None and len(ids) < _PAGE:
+        if asked.sender is not None and due_by is None and len(ids) < _PAGE:
             others, _ = await self._logbook.newest(visit.viewer.account_ids, asked)
             found += [each for each in others if each.message.id not in known]
         return found[:_PAGE]

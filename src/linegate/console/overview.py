@@ -186,7 +186,7 @@ def _troubles(
         (
             f"Sender {each.name} is behind: its oldest due message waits for"
             f" {duration(now - each.waiting_since)}",
-            f"/console/messages?group=PENDING&sender={quote(each.name)}",
+            f"/console/messages?group=PENDING&due=1&sender={quote(each.name)}",
         )
         for each in senders
         if each.hold is None and each.waiting_since and now - each.waiting_since > _BEHIND

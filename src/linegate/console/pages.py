@@ -111,6 +111,7 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}".replace(",", "\u202f"),
         "id": public_id,
         "status": lambda id_: STATUSES[id_].name if id_ in STATUSES else str(id_),
+        "breakable": lambda name: Markup("_<wbr>").join(name.split("_")),
         "group": lambda id_: STATUSES[id_].group_name if id_ in STATUSES else "PENDING",
         "error": lambda id_: ERRORS[id_].name if id_ in ERRORS else str(id_),
         "why": lambda id_: ERRORS[id_].description if id_ in ERRORS else "",

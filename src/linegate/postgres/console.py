@@ -270,14 +270,22 @@ async def used_quotas(conn: Connection, account_id: int, day: date) -> dict[str,
 
 
 async def unfinished_messages(
-    conn: Connection, account_ids: Sequence[int], *, sender: str | None, limit: int
+    conn: Connection,
+    account_ids: Sequence[int],
+    *,
+    sender: str | None,
+    due_by: datetime | None,
+    limit: int,
 ) -> list[int]:
-    """Messages that wait for their turn, and then those that wait for LINE's event."""
+    """Messages that wait for their turn, and then those that wait for LINE's event.
+
+    due_by: only those whose turn came by then; None: all.
+    """
     rows = await bundled().unfinished_messages.many(
-        conn, account_ids=account_ids, sender=sender, limit=limit
+        conn, account_ids=account_ids, sender=sender, due_by=due_by, limit=limit
     )
     found = [row["id"] for row in rows]
-    if sender is None and len(found) < limit:
+    if sender is None and due_by is None and len(found) < limit:
         rows = await bundled().unanswered_messages.many(
             conn, account_ids=account_ids, most=_LOOKED_AT, limit=limit - len(found)
         )

@@ -43,6 +43,32 @@ document.addEventListener("DOMContentLoaded", () => dress(document));
 document.addEventListener("htmx:afterSwap", (event) => dress(event.detail.elt.parentElement || document));
 document.addEventListener("htmx:afterSettle", () => dress(document));
 
+/* What is renewed keeps the keyboard's place and how far its tables and phones were scrolled. */
+let place = null;
+const reachable = (within) => [...within.querySelectorAll("a, button, [tabindex]")];
+const scrolling = (within) => [...within.querySelectorAll(".wide, .screen")];
+const called = (piece) => piece.getAttribute("aria-label") || piece.getAttribute("aria-labelledby");
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const within = event.detail.target, focused = reachable(within).indexOf(document.activeElement);
+  const scrolled = scrolling(within).map((each) => [called(each), each.scrollLeft, each.scrollTop]);
+  const { textContent: words } = document.activeElement;
+  place = { focused, scrolled, words, href: document.activeElement.getAttribute("href") };
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (!place) return;
+  const within = event.detail.target, { focused, scrolled, words, href } = place;
+  place = null;
+  for (const [name, left, top] of scrolled) {
+    const piece = scrolling(within).find((each) => called(each) === name);
+    if (piece) piece.scrollTo(left, top);
+  }
+  if (focused < 0) return;
+  const all = reachable(within), same = all.filter((each) => each.getAttribute("href") === href);
+  const alike = same.find((each) => each.textContent === words) || same[0];
+  const next = same.includes(all[focused]) ? all[focused] : alike;
+  if (next) next.focus({ preventScroll: true });
+});
+
 /* A form is sent without leaving its page: where it is refused, what was typed stays. */
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -159,13 +159,14 @@ SELECT object.account_id FROM message JOIN message_object AS object ON object.id
 WHERE message.id = :id;
 
 -- name: unfinished_messages :many
--- Messages that wait for their turn or for LINE's event, of each sender and step the oldest first.
+-- Messages that wait for their turn, of each sender and step the oldest first; due_by: those due by then, NULL: all.
 SELECT waiting.id
 FROM sender
 CROSS JOIN unnest('{due_alone,due_paced,due_bulk}'::step[]) AS kind (step)
 CROSS JOIN LATERAL (SELECT queue.id, queue.due_at FROM queue
                     WHERE queue.sender_id = sender.id AND queue.step = kind.step
                       AND queue.step IN ('due_alone', 'due_paced', 'due_bulk')
+                      AND queue.due_at <= coalesce(:due_by::timestamptz, 'infinity')
                     ORDER BY queue.due_at LIMIT :limit) AS waiting
 WHERE sender.account_id = ANY(:account_ids::bigint[]) AND (:sender::text IS NULL OR sender.name = :sender)
 ORDER BY waiting.due_at LIMIT :limit;

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from linegate.domain.circuit import Hold
-from linegate.postgres.directory import hold_sender
+from linegate.postgres.directory import hold_sender, set_default_endpoint
 from support.clock import FakeClock
 from support.console import Visitor, a_bulk, logged_in
 from support.gateway import ACCOUNT, SENDER, Gateway, running_api
@@ -55,6 +55,19 @@ async def test_what_is_due_leads_to_a_list_of_as_many(gateway: Gateway, alice: V
     for link in links:
         listed = (await alice.get(unescape(link))).body.decode()
         assert listed.count('<td><a href="/console/messages/') == 1
+
+
+async def test_the_overview_shows_no_secret_of_an_endpoints_url(
+    gateway: Gateway, alice: Visitor, clock: FakeClock
+) -> None:
+    url = "https://user:word@example.com/reports?token=abcdefgh"
+    async with gateway.store.pool.acquire() as conn:
+        await set_default_endpoint(conn, account_id=1, url=url, now=clock.now())
+        await conn.execute("UPDATE endpoint SET failures = 1, last_error = 'no connection'")
+    seen = (await alice.get("/console/live")).body.decode()
+    assert "Endpoint https://example.com/reports fails: no connection" in seen
+    assert "abcdefgh" not in seen
+    assert "word@" not in seen
 
 
 @pytest.mark.parametrize("hold", [hold.value for hold in Hold])

@@ -175,7 +175,7 @@ _CUT_OFF = """() => innerWidth < 1000 ? [] : [...document.querySelectorAll("main
   .filter((each) => each.scrollWidth > each.clientWidth + 1)
   .map((each) => each.textContent.trim().slice(0, 60))"""
 _RAW = """() => document.querySelector("main").innerText
-  .match(/\\b(None(?!\\.)|undefined|null)\\b/g) || []"""
+  .match(/\\b(None(?!\\.)|True|False|undefined|null)\\b/g) || []"""
 
 
 async def _look(page: Page, name: str, *, dark: bool, width: int) -> list[str]:

@@ -162,6 +162,8 @@ def _plain(key: str, value: Any) -> Any:
     """A value of the time line as people read it."""
     if key.endswith("At"):
         return parse_instant(value)
+    if key == "code" and not value:
+        return "no answer came"
     if key in ("outcome", "report"):
         return value.replace("_", " ").lower()
     return value

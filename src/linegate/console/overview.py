@@ -24,6 +24,7 @@ from linegate.postgres.console import (
 )
 from linegate.postgres.pool import Pool
 from linegate.postgres.sms_routes import ShownRoute, list_routes
+from linegate.report.timeline import shown_url
 
 __all__ = ["MOST", "Overview", "Rates", "figures_of"]
 
@@ -103,6 +104,7 @@ class Overview:
             senders=senders,
             rates=rates,
             endpoints=endpoints,
+            shown_url=shown_url,
             routes=routes,
             waiting=sum(each.waiting for each in senders),
             most=MOST - 1,
@@ -193,7 +195,7 @@ def _troubles(
     ]
     found += [
         (
-            f"Endpoint {each.url} fails: {each.last_error}",
+            f"Endpoint {shown_url(each.url)} fails: {each.last_error}",
             f"/console/webhooks/{each.id}?posts=failed#posts-h",
         )
         for each in endpoints

@@ -111,6 +111,7 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}".replace(",", "\u202f"),
         "id": public_id,
         "status": lambda id_: STATUSES[id_].name if id_ in STATUSES else str(id_),
+        "told": _told,
         "breakable": lambda name: Markup("_<wbr>").join(name.split("_")),
         "group": lambda id_: STATUSES[id_].group_name if id_ in STATUSES else "PENDING",
         "error": lambda id_: ERRORS[id_].name if id_ in ERRORS else str(id_),
@@ -132,6 +133,17 @@ def _asset(name: str) -> str:
 def _spaced(name: str) -> str:
     """A name of the API or of a column in words: `request id` for `requestId`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
+
+
+def _told(value: Any) -> str:
+    """A value of the audit log as people say it."""
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_told, value)) or "nothing"
+    return str(value)
 
 
 def _instant(at: datetime | None) -> Markup:

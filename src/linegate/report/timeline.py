@@ -17,7 +17,7 @@ from linegate.postgres.logs import (
     WaitingPush,
 )
 
-__all__ = ["timeline_of"]
+__all__ = ["shown_url", "timeline_of"]
 
 Entry = tuple[datetime, dict[str, Any]]
 
@@ -94,7 +94,7 @@ def _try(tried: TriedPush) -> Entry:
     entry: dict[str, Any] = {
         "event": "REPORT_FAILED" if tried.detail else "REPORT_TAKEN",
         "report": _kind(tried.number),
-        "url": _shown(tried.url),
+        "url": shown_url(tried.url),
         "code": tried.code,
     }
     if tried.detail:
@@ -103,7 +103,7 @@ def _try(tried: TriedPush) -> Entry:
 
 
 def _waiting(push: WaitingPush) -> Entry:
-    entry: dict[str, Any] = {"report": _kind(push.number), "url": _shown(push.url)}
+    entry: dict[str, Any] = {"report": _kind(push.number), "url": shown_url(push.url)}
     if push.given_up_at is not None:
         return push.given_up_at, {"event": "REPORT_GIVEN_UP", **entry, "tries": push.tries}
     due_at = push.retry_at or push.due_at
@@ -114,7 +114,7 @@ def _kind(number: int) -> str:
     return "FINAL" if number == 0 else "INTERMEDIATE"
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """A URL without what may be secret in it: its query and user."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -221,7 +222,10 @@ class SmppTransport:
 
 
 def _words_of(error: OSError | TimeoutError) -> str:
-    """What the system says, without the number of the error."""
+    """What the system says, without numbers and addresses where it has words of its own."""
+    is_named = isinstance(error, ssl.SSLError | socket.gaierror)  # their numbers are others
+    if not is_named and error.errno:
+        return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__
 
 

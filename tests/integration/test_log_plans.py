@@ -53,12 +53,25 @@ async def test_a_page_of_a_bulks_reports_reads_no_more_than_the_page(
 ) -> None:
     """It read and sorted the whole bulk: half a second for a hundred thousand, for each page."""
     await scene.finished(2000, now=clock.now())
-    ids = await scene.finished(5000, now=clock.now())
+    pulled = await scene.finished(1000, now=clock.now())
+    other = await given_account(pool, clock.now(), "other")
+    other.ids = scene.ids
+    await other.finished(2000, now=clock.now())
+    *_, last = await scene.finished(4000, now=clock.now())
     async with transaction(pool) as conn:
-        await conn.execute("ANALYZE final, message_object, bulk")
-        bulk = await conn.fetchval("SELECT max(id) FROM bulk")
+        (bulk,) = await conn.fetchrow(  # as an import is whose parts came before and after
+            "UPDATE bulk SET last_id = $2 WHERE $1 BETWEEN id AND last_id RETURNING id",
+            pulled[0],
+            last,
+        )
         await conn.execute(
-            "UPDATE final SET pulled = true WHERE message_id = ANY($1::bigint[])", ids[:1000]
+            "UPDATE message_object SET bulk_id = $1"
+            " WHERE id = (SELECT max(id) FROM message_object)",
+            bulk,
+        )
+        await conn.execute("ANALYZE final, message_object, bulk")
+        await conn.execute(
+            "UPDATE final SET pulled = true WHERE message_id = ANY($1::bigint[])", pulled
         )
         read = await rows_read(
             conn,

@@ -154,8 +154,9 @@ CREATE TABLE track_release (
 
 -- One range for each status, newest first: serves every time range, status and cursor.
 CREATE INDEX final_log ON final (account_id, status, sent_at DESC, message_id DESC);
--- What of a bulk is not pulled yet, in the order of its messages.
-CREATE INDEX final_untaken ON final (message_id) WHERE NOT pulled;
+-- What of a bulk is not pulled yet, in the order of its messages. By account, since the ids of an import have those of
+-- others between them.
+CREATE INDEX final_untaken ON final (account_id, message_id) WHERE NOT pulled;
 CREATE INDEX message_destination ON message (destination, id);
 -- Ways in for campaign, entity, application and sender: to message objects, from there to their bulks, and by
 -- the bulk's range of ids to what has ended. (A bulk needs no index: its ids are a range.)

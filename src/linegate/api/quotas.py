@@ -75,18 +75,25 @@ class Quotas:
         if self._use(key, wanted.messages, day):
             return True
         async with self._asking:  # others of this process wait for the portion
-            if self._use(key, wanted.messages, day):
+            # Again if smaller requests have meanwhile used what was left here.
+            while not self._use(key, wanted.messages, day):
+                if not await self._fetch(account_id, wanted, day):
+                    return False
+        return True
+
+    async def _fetch(self, account_id: int, wanted: Wanted, day: date) -> bool:
+        """Take a portion from the day's limit, or what is needed; False: that is not left."""
+        key = (account_id, wanted.subject)
+        needed = wanted.messages - self._left_of(key, day)
+        portion = max(needed, min(wanted.most // _PORTION, _LARGEST_PORTION))
+        for amount in sorted({portion, needed}, reverse=True):
+            async with self._pool.acquire() as conn:
+                got = await take_quota(
+                    conn, account_id, wanted.subject, day, amount=amount, most=wanted.most
+                )
+            if got:
+                self._left[key] = (day, self._left_of(key, day) + amount)
                 return True
-            needed = wanted.messages - self._left_of(key, day)
-            portion = max(needed, min(wanted.most // _PORTION, _LARGEST_PORTION))
-            for amount in sorted({portion, needed}, reverse=True):
-                async with self._pool.acquire() as conn:
-                    got = await take_quota(
-                        conn, account_id, wanted.subject, day, amount=amount, most=wanted.most
-                    )
-                if got:
-                    self._left[key] = (day, self._left_of(key, day) + amount)
-                    return self._use(key, wanted.messages, day)
         return False
 
     def _use(self, key: Subject, messages: int, day: date) -> bool:

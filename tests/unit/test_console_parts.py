@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linegate.console.charts import bars, course, share_bar
-from linegate.console.overview import Rates, figures_of
+from linegate.console.overview import Rates, Slowness, figures_of
 from linegate.console.pages import duration
 from linegate.console.places import line_of, lines_of
 from linegate.console.wall import LINE_SWITCHES, SMS_SWITCHES
@@ -95,6 +95,16 @@ def test_a_rate_is_what_was_granted_between_two_looks() -> None:
     assert rates.rate(1, 3000, NOW + timedelta(seconds=2)) == 1000
     assert rates.rate(1, 9999, NOW + timedelta(seconds=2.5)) == 1000
     assert rates.rate(1, 9999, NOW + timedelta(minutes=5)) == 0
+
+
+def test_a_sender_that_line_slowed_down_is_known_for_ten_seconds() -> None:
+    slowness = Slowness()
+    second = timedelta(seconds=1)
+    assert not slowness.is_slowed(1, NOW + second / 10, NOW)  # its own pace
+    assert slowness.is_slowed(1, NOW + second, NOW)
+    assert slowness.is_slowed(1, NOW, NOW + 9 * second)
+    assert not slowness.is_slowed(2, NOW, NOW + 9 * second)
+    assert not slowness.is_slowed(1, NOW, NOW + 11 * second)
 
 
 def test_charts_scale_to_what_they_show() -> None:

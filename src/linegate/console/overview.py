@@ -26,13 +26,16 @@ from linegate.postgres.pool import Pool
 from linegate.postgres.sms_routes import ShownRoute, list_routes
 from linegate.report.timeline import shown_url
 
-__all__ = ["MOST", "Overview", "Rates", "figures_of"]
+__all__ = ["MOST", "Overview", "Rates", "Slowness", "figures_of"]
 
 MOST = 10_001
 """Where counting of what waits stops: more is shown as "more than 10,000"."""
 
 _LOOKS_APART = timedelta(seconds=1)
 _BEHIND = timedelta(minutes=1)
+_OWN_PACE = timedelta(seconds=0.4)  # a sender books at most a burst ahead of its pace,
+_STOPPED_FOR = timedelta(seconds=1)  # and a 429 stops it for so long
+_SLOWED_FOR = timedelta(seconds=10)
 _REMEMBERED_FOR = timedelta(seconds=30)
 
 
@@ -67,6 +70,20 @@ class Rates:
         return max(rate, 0.0)
 
 
+class Slowness:
+    """Which senders LINE slowed down (429): what one look sees counts for ten seconds."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._seen: dict[int, datetime] = {}
+
+    def is_slowed(self, sender_id: int, free_at: datetime, now: datetime) -> bool:
+        """Whether it may not send for longer than its own pace asks, or might not just now."""
+        if _OWN_PACE < free_at - now <= _STOPPED_FOR:
+            self._seen[sender_id] = now
+        return now - self._seen.get(sender_id, now - _SLOWED_FOR) < _SLOWED_FOR
+
+
 class Overview:
     """Shows how the installation does."""
 
@@ -74,6 +91,7 @@ class Overview:
         """Read over `pool`."""
         self._pool = pool
         self._rates = Rates()
+        self._slowness = Slowness()
 
     async def show(self, visit: Visit) -> Response:
         """The whole page."""
@@ -103,6 +121,9 @@ class Overview:
             ended=f"/console/messages?by=end&since={_first(span, now)}",
             senders=senders,
             rates=rates,
+            slowed={
+                each.id for each in senders if self._slowness.is_slowed(each.id, each.free_at, now)
+            },
             endpoints=endpoints,
             shown_url=shown_url,
             routes=routes,

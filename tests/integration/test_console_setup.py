@@ -329,3 +329,11 @@ async def test_the_guide_says_why_its_message_does_not_go(
         )
     followed = await alice.get(path[1].decode())
     assert b"LINE refuses its access token" in followed.body
+
+
+async def test_a_simulated_line_that_is_gone_is_told(database_url: str, clock: FakeClock) -> None:
+    async with running_api(database_url, clock, line_api_url="http://127.0.0.1:9") as gateway:
+        ops = await logged_in(gateway, clock, "ops", ACCOUNT, is_operator=True)
+        switched = await ops.post("/console/sandbox/switch", kind="line", fate="slow")
+    assert switched.status == 400
+    assert b"The simulated LINE does not answer." in switched.body

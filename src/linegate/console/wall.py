@@ -71,11 +71,14 @@ class Wall:
             return missing(visit, "sandbox")
         kind, name = visit.form.text("kind"), visit.form.text("fate")
         path = "/simulator/sms/fate" if kind == "sms" else "/simulator/fate"
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-            session.put(self._url + path, json={"all": name}) as answer,
-        ):
-            is_done = answer.status == 200
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+                session.put(self._url + path, json={"all": name}) as answer,
+            ):
+                is_done = answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return refused(visit, "The simulated LINE does not answer.")
         what, known = ("SMS", SMS_SWITCHES) if kind == "sms" else ("LINE", LINE_SWITCHES)
         if not is_done:
             return refused(visit, f"{what} knows no fate {name}.")

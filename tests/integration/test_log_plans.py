@@ -106,6 +106,7 @@ async def test_a_search_reads_the_days_that_it_names_by_the_indexes_that_fit(
         "limit": 50,
         "most": 1000,
         "messages": 5000,
+        "large": 10_000,
         "mosts": [1000],
     }
     parts: list[dict[str, object]] = [

@@ -208,10 +208,16 @@ async def part_bulks(
 
 
 async def newest_bulks(
-    conn: Connection, asked: LogFilter, ids: IdRange, *, most: Sequence[int], messages: int
+    conn: Connection,
+    asked: LogFilter,
+    ids: IdRange,
+    *,
+    most: Sequence[int],
+    messages: int,
+    large: int,
 ) -> dict[int, NewestBulks]:
-    """The newest bulks of the part that is asked for: of `most` objects, account by account, with
-    at most so many messages.
+    """The newest bulks of the part that is asked for: of `most` objects, account by account, until
+    they have so many messages together, and none that is larger than `large`.
     """
     part, campaign = asked.part, None
     if asked.campaigns is not None and len(asked.campaigns) == 1:
@@ -223,6 +229,7 @@ async def newest_bulks(
         end_id=ids.end,
         mosts=most,
         messages=messages,
+        large=max(large, messages),
         campaign=campaign,
         **part,
     )

@@ -54,7 +54,8 @@ class Depth:
     """How much is looked through in one way before another is taken.
 
     sums:  of an account in some days that are read; with more, what it has counts as much.
-    first: messages of a part's newest bulks that are read before it is asked what is left.
+    least: messages of a part's newest bulks that are read of each account, though fewer may do.
+    first: messages of these that are read at most before it is asked what is left.
     front: ended messages of each status that are looked through next.
     few:   messages of an account's part in some days that all its bulks lead to then.
     many:  messages of parts that all bulks lead to, if there is not less to go past.
@@ -62,7 +63,8 @@ class Depth:
     dear:  for one message that its bulk leads to, so many of the account can be gone past.
     """
 
-    sums: int = 20_000
+    sums: int = 2000
+    least: int = 2000
     first: int = 20_000
     front: int = 1000
     few: int = 5000
@@ -163,8 +165,8 @@ async def _in_newest_bulks(
     accepted = sum(sums[id_].accepted for id_ in asked.account_ids)
     share = [wanted * sums[id_].accepted // max(1, accepted) for id_ in asked.account_ids]
     most = [min(depth.first, asked.limit) + 1 + each for each in share]
-    messages = min(depth.first, max(depth.first // len(most), depth.large))
-    newest = await newest_bulks(conn, asked, ids, most=most, messages=messages)
+    messages = min(depth.first, max(depth.least, *most))
+    newest = await newest_bulks(conn, asked, ids, most=most, messages=messages, large=depth.large)
     bulks = [bulk_id for known in newest.values() for bulk_id in known.ids]
     places = await log_bulks(conn, asked, ids, bulks) if bulks else []
     rest = {id_: known.rest_before for id_, known in newest.items() if known.rest_before}

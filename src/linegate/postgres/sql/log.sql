@@ -106,15 +106,18 @@ FROM (SELECT bulk_id FROM message_object
       LIMIT :limit) AS found;
 
 -- name: newest_bulks :many
--- The newest bulks of a part of each account: those of so many of its newest message objects, as far as they have at
--- most :messages together. rest_before: the oldest object of these, if there may be older ones. One campaign is asked
--- for by itself, so that its index gives the objects in their order.
-SELECT mine.account_id, array_agg(DISTINCT newest.bulk_id) FILTER (WHERE newest.so_far <= :messages) AS bulk_ids,
-       CASE WHEN count(*) = mine.most OR max(newest.so_far) > :messages
-            THEN COALESCE(min(newest.id) FILTER (WHERE newest.so_far <= :messages), max(newest.id)) END AS rest_before
+-- The newest bulks of a part of each account: those of so many of its newest message objects, until they have :messages
+-- together, and none of more than :large (which is no less). rest_before: the oldest object of these, if there may be
+-- older ones. One campaign is asked for by itself, so that its index gives the objects in their order.
+SELECT mine.account_id, array_agg(DISTINCT newest.bulk_id) FILTER (WHERE newest.is_wanted) AS bulk_ids,
+       CASE WHEN count(*) = mine.most OR NOT bool_and(newest.is_wanted)
+            THEN COALESCE(min(newest.id) FILTER (WHERE newest.is_wanted), max(newest.id)) END AS rest_before
 FROM unnest(:account_ids::bigint[], :mosts::integer[]) AS mine (account_id, most)
 CROSS JOIN LATERAL (
-    SELECT object.id, object.bulk_id, sum(COALESCE(bulk.messages, 0)) OVER (ORDER BY object.id DESC) AS so_far
+    SELECT object.id, object.bulk_id,
+           COALESCE(bulk.messages, 0) <= :large::bigint
+           AND sum(COALESCE(bulk.messages, 0)) OVER (ORDER BY object.id DESC) - COALESCE(bulk.messages, 0)
+               < :messages::bigint AS is_wanted
     FROM (SELECT id, bulk_id FROM message_object
           WHERE message_object.account_id = mine.account_id AND id >= :first_id AND id < :end_id
             AND (:sender_id::bigint IS NULL OR sender_id = :sender_id)
@@ -131,7 +134,8 @@ GROUP BY mine.account_id, mine.most;
 -- name: log_bulks :many
 -- The newest ended messages of some bulks: their messages are a range of ids. Objects are looked at once for each
 -- bulk and not for each message. OFFSET keeps the other conditions out of the range scans, and their order is that of
--- the key: else the planner might prefer an index that has the id behind other columns.
+-- the key: else the planner might prefer an index that has the id behind other columns. Those that ended by SMS are
+-- found by what is told of their SMS.
 SELECT final.message_id AS id, stood.at
 FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM bulk
@@ -148,18 +152,26 @@ CROSS JOIN LATERAL (
       AND (:application_id::text IS NULL OR object.application_id = :application_id)
       AND (:campaigns::text[] IS NULL OR object.campaign = ANY(:campaigns))
 ) AS object
-CROSS JOIN LATERAL (SELECT * FROM final
-                    WHERE final.message_id > bulk.id AND final.message_id <= bulk.last_id
-                      AND final.message_id >= :first_id AND final.message_id < :end_id
-                    ORDER BY final.message_id OFFSET 0) AS final
+CROSS JOIN LATERAL (
+    (SELECT message_id, object_id, status, sent_at, done_at FROM final
+     WHERE NOT :by_sms::boolean AND final.message_id > bulk.id AND final.message_id <= bulk.last_id
+       AND final.message_id >= :first_id AND final.message_id < :end_id
+     ORDER BY final.message_id OFFSET 0)
+    UNION ALL
+    (SELECT final.message_id, final.object_id, final.status, final.sent_at, final.done_at
+     FROM (SELECT message_id FROM sms_end
+           WHERE :by_sms AND sms_end.message_id > bulk.id AND sms_end.message_id <= bulk.last_id
+             AND sms_end.message_id >= :first_id AND sms_end.message_id < :end_id
+             AND (:network::text IS NULL OR sms_end.mcc_mnc LIKE :network)
+           ORDER BY sms_end.message_id OFFSET 0) AS told
+     CROSS JOIN LATERAL (SELECT * FROM final
+                         WHERE final.message_id = told.message_id
+                           AND final.message_id >= :first_id AND final.message_id < :end_id OFFSET 0) AS final)
+) AS final
 CROSS JOIN LATERAL (SELECT CASE WHEN :by_end::boolean THEN final.done_at ELSE final.sent_at END AS at) AS stood
 WHERE final.object_id = ANY(object.ids) AND final.status = ANY(:statuses::smallint[])
   AND stood.at >= :since AND stood.at <= :until
   AND (stood.at, final.message_id) < (:before_at::timestamptz, :before_id::bigint)
-  AND (NOT :by_sms::boolean
-       OR EXISTS (SELECT 1 FROM sms_end WHERE sms_end.message_id = final.message_id
-                  AND sms_end.message_id >= :first_id AND sms_end.message_id < :end_id
-                  AND (:network::text IS NULL OR sms_end.mcc_mnc LIKE :network)))
 ORDER BY stood.at DESC, final.message_id DESC
 LIMIT :limit;
 

@@ -231,7 +231,8 @@ WHERE run.finished_at IS NULL OR run.finished_at >= :since;
 -- name: pull_bulks :many
 -- The same for what has ended of some bulks, one bulk after the other and each in the order of its messages: they are
 -- a range of ids, of which an index has what is not pulled yet. So no more is read than is handed out. (Rows are compared
--- for the planner's sake: the range alone would be found by the primary key, with all that was pulled.)
+-- for the planner's sake: the range alone would be found by the primary key, with all that was pulled. And nothing says
+-- that the account is this one: each day's index would then be read from the account's first entry on.)
 WITH taken AS (
     SELECT ended.message_id
     FROM unnest(:bulk_ids::bigint[]) AS wanted (id)
@@ -241,13 +242,13 @@ WITH taken AS (
         SELECT final.message_id
         FROM final
         CROSS JOIN LATERAL (SELECT * FROM message_object WHERE message_object.id = final.object_id OFFSET 0) AS object
-        WHERE final.account_id = :account_id AND NOT final.pulled AND final.done_at > :since
-          AND (final.account_id, final.message_id) > (:account_id, bulk.id)
-          AND (final.account_id, final.message_id) <= (:account_id, bulk.last_id) AND object.bulk_id = bulk.id
+        WHERE (final.account_id, final.message_id) > (:account_id, bulk.id)
+          AND (final.account_id, final.message_id) <= (:account_id, bulk.last_id)
+          AND NOT final.pulled AND final.done_at > :since AND object.bulk_id = bulk.id
           AND (:entity_id::text IS NULL OR object.entity_id = :entity_id)
           AND (:application_id::text IS NULL OR object.application_id = :application_id)
           AND (:campaign::text IS NULL OR object.campaign = :campaign)
-        ORDER BY final.message_id
+        ORDER BY final.account_id, final.message_id
         LIMIT :limit
         FOR UPDATE OF final SKIP LOCKED
     ) AS ended

@@ -1,9 +1,11 @@
 """The forms of the set-up in a real browser, all in one stage, and then their looks."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Page, expect
+from starlette.routing import Mount, Route
 
 from support.browser import CHROMIUM, Stage, a_stage, faults_of_pages, log_in, press, said
 from support.certificates import a_client_pem
@@ -156,6 +158,57 @@ async def guide(stage: Stage, page: Page) -> None:
     await expect(page.locator(".steps .done")).to_have_count(5)
 
 
+async def choice(stage: Stage, page: Page) -> None:
+    """An operator looks at one account, and at all of them again."""
+    await stage.go("/audit")
+    chooser = page.get_by_label("Account", exact=True)
+    for name in ("newcomer", "all accounts"):
+        async with page.expect_navigation():
+            await chooser.select_option(label=name)
+        await expect(page.locator("#account-choice option:checked")).to_have_text(name)
+
+
+async def undone(stage: Stage, page: Page) -> None:
+    """What was made is tried and deleted, what is needed by others last."""
+    await stage.go("/webhooks/profiles")
+    certificate = page.get_by_role("row", name="plant client")
+    await certificate.get_by_role("textbox", name="URL").fill("https://127.0.0.1:9/reports")
+    await certificate.get_by_role("button", name="Try the certificate plant-client").click()
+    await said(page, "plant-client")
+    assert "400 (Bad Request)" in stage.errors.pop()  # nobody listens there
+    await stage.go("/webhooks")
+    await deleted(page, "plant-reports")
+    await stage.go("/webhooks/profiles")
+    for name in ("plant", "by-header", "by-digest", "plant-client"):
+        await deleted(page, name)
+
+
+async def deleted(page: Page, name: str) -> None:
+    """A row goes by its button."""
+    own = page.get_by_role("cell", name=name, exact=True)
+    row = page.get_by_role("row").filter(has=own).first
+    await row.get_by_role("button", name="Delete").click()
+    await said(page, re.compile("deleted", re.IGNORECASE))
+    await expect(page.get_by_role("row").filter(has=own)).to_have_count(0)
+
+
+# What other browser tests press.
+ELSEWHERE = {"/keys/switch", "/routes/switch"}
+
+
+def buttons(stage: Stage) -> set[str]:
+    """What can be posted to here, of all that the console has."""
+    about = ("/account", "/guide", "/keys", "/parts/settings", "/routes", "/subscriptions")
+    webhooks = tuple(f"/webhooks/{each}" for each in ("profiles", "security", "certificates"))
+    (console,) = (each for each in stage.gateway.routes if isinstance(each, Mount))
+    paths = {
+        route.path
+        for route in console.routes
+        if isinstance(route, Route) and "POST" in (route.methods or ())
+    }
+    return {path for path in paths if path.startswith((*about, *webhooks))} - ELSEWHERE
+
+
 async def test_all_of_the_set_up_is_made_and_changed_in_the_browser(stage: Stage) -> None:
     for step in (secure, certificate, profile, subscription, part, route, key, account, guide):
         await step(stage, stage.page)
@@ -170,4 +223,8 @@ async def test_all_of_the_set_up_is_made_and_changed_in_the_browser(stage: Stage
     }
     faults = await faults_of_pages(stage, pages)
     assert not faults, "\n".join(faults)
+    await choice(stage, stage.page)
+    await undone(stage, stage.page)
+    assert len(buttons(stage)) > 15
+    assert buttons(stage) <= {path.removeprefix("/console") for path in stage.posted}
     assert stage.errors == []

@@ -5,14 +5,16 @@ CONSOLE_SCREENSHOTS names a folder to keep pictures in (docs/console).
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.async_api import ConsoleMessage, Dialog, Page, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Dialog, Page, Request, async_playwright, expect
 from prometheus_client import CollectorRegistry
 
 from linegate.cli.keys import create_key
@@ -47,12 +49,13 @@ AXE = (Path(__file__).parents[1] / "data" / "axe.min.js").read_text(encoding="ut
 
 @dataclass
 class Stage:
-    """A console in a browser, and the gateway behind it."""
+    """A console in a browser, and the gateway behind it. posted: paths of what was pressed."""
 
     gateway: Gateway
     page: Page
     key: str
     errors: list[str] = field(default_factory=list)
+    posted: set[str] = field(default_factory=set)
 
     async def go(self, path: str) -> None:
         """Open a page of the console."""
@@ -116,7 +119,12 @@ async def _browsing(gateway: Gateway, key: str) -> AsyncIterator[Stage]:
             if message.type == "error" and "ERR_NAME_NOT_RESOLVED" not in message.text:
                 stage.errors.append(f"{page.url}: {message.text}")
 
+        def pressed(request: Request) -> None:
+            if request.method == "POST":
+                stage.posted.add(urlsplit(request.url).path)
+
         page.on("console", note)
+        page.on("request", pressed)
         page.on("pageerror", lambda error: stage.errors.append(f"{page.url}: {error}"))
         page.on("dialog", _accept)
         yield stage
@@ -214,6 +222,6 @@ async def press(page: Page, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).click()
 
 
-async def said(page: Page, words: str) -> None:
+async def said(page: Page, words: str | re.Pattern[str]) -> None:
     """Wait until the page says these words at its head."""
     await expect(page.locator(".said").first).to_contain_text(words)

@@ -148,12 +148,19 @@ def _route(path: str, **by_method: Callable[[Request], Awaitable[Response]]) -> 
 
     async def answer(request: Request) -> Response:
         if "\0" in request.scope["path"]:
-            raise Refused(404)  # nothing is called so, and the database cannot even look for it
+            raise _nul_in_path(request.method)
         return await by_method[request.method](request)
 
     route = Route(path, answer, methods=list(by_method))
     route.methods = set(by_method)
     return route
+
+
+def _nul_in_path(method: str) -> Refused:
+    """Nothing is called so, and the database could not even look for it."""
+    if method in ("PUT", "PATCH", "POST"):
+        return Refused(400, [Violation("$", "the path has a NUL (%00) in it: no name can")])
+    return Refused(404)
 
 
 def _messages(path: str, messages: Messages) -> list[Route]:
